@@ -1,0 +1,8 @@
+"""Networks: the field's V-Net, text fusion, LLM-SegNet and the co-trained pair."""
+
+from llmsegnet_bundle.networks.fusion import ChannelFusion, SpatialFusion
+from llmsegnet_bundle.networks.llmsegnet import LLMSegNet
+from llmsegnet_bundle.networks.pair import LLMSegNetPair, PairTraining
+from llmsegnet_bundle.networks.vnet import VNet
+
+__all__ = ["ChannelFusion", "LLMSegNet", "LLMSegNetPair", "PairTraining", "SpatialFusion", "VNet"]

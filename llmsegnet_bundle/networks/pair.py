@@ -1,0 +1,63 @@
+"""The co-trained pair of networks, as one module for deployment and one for training."""
+
+import math
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LLMSegNetPair(nn.Module):
+    """Networks alpha and beta as one: `forward` gives what is deployed.
+
+    Args:
+        alpha: LLMSegNet that sees the crops as they are.
+        beta: LLMSegNet of the same shape that sees CutMixed crops.
+        deploy: "mean" for the log of the mean of both networks' probabilities (softmax and argmax are then those
+            of the mean), "alpha" or "beta" for the logits of one.
+
+    Shape:
+        image (B, 1, H, W, D) -> logits (B, C, H, W, D).
+
+    Raises:
+        ValueError: when `deploy` is unknown.
+    """
+
+    def __init__(self, alpha: nn.Module, beta: nn.Module, deploy: str = "mean") -> None:
+        super().__init__()
+        if deploy not in ("mean", "alpha", "beta"):
+            raise ValueError(f'deploy must be "mean", "alpha" or "beta", got {deploy!r}')
+        self.alpha = alpha
+        self.beta = beta
+        self.deploy = deploy
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.deploy == "alpha":
+            return self.alpha(image)
+        if self.deploy == "beta":
+            return self.beta(image)
+        alpha = F.log_softmax(self.alpha(image).float(), dim=1)
+        beta = F.log_softmax(self.beta(image).float(), dim=1)
+        return torch.logaddexp(alpha, beta) - math.log(2)
+
+
+class PairTraining(nn.Module):
+    """Both networks in one forward, so that `DistributedDataParallel` can synchronise the gradients of both.
+
+    Args:
+        pair: the networks.
+    """
+
+    def __init__(self, pair: LLMSegNetPair) -> None:
+        super().__init__()
+        self.pair = pair
+
+    def forward(
+        self,
+        alpha_image: Tensor,
+        beta_image: Tensor,
+        text_index: Optional[int] = None,  # noqa: UP045
+    ) -> tuple[Tensor, Tensor]:
+        """Return alpha's logits of `alpha_image` and beta's of `beta_image`, each (B, C, H, W, D)."""
+        return self.pair.alpha(alpha_image, text_index), self.pair.beta(beta_image, text_index)

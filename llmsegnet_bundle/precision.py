@@ -1,0 +1,28 @@
+"""Which arithmetic a device is fast in: bfloat16 where there are instructions for it, float32 elsewhere."""
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import nn
+
+
+def has_bf16(device: torch.device | str) -> bool:
+    """Say whether `device` multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX on a CPU)."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # without these instructions oneDNN emulates bfloat16, a hundred times slower than float32
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def autocast(device: torch.device | str) -> AbstractContextManager:
+    """Return the autocast context of `device`: bfloat16 where `has_bf16`, else float32.
+
+    MONAI's engines autocast on CUDA only, so trainer and inferers enter this one themselves.
+    """
+    kind = torch.device(device).type
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=has_bf16(kind))
+
+
+def fast_layout(network: nn.Module, device: torch.device | str) -> nn.Module:
+    """Move `network` to `device` with its weights in channels-last order, in which 3-D convolutions are fastest."""
+    return network.to(device=device, memory_format=torch.channels_last_3d)
