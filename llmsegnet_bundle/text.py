@@ -1,0 +1,89 @@
+"""Texts about an organ -> embedding with its provenance, in one safetensors file."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+KEY = "text_embedding"
+
+
+def encode_sentences(texts: Sequence[str], encoder: str | Path) -> Tensor:
+    """Return the mean-pooled, L2-normalized hidden states of a frozen `transformers` encoder (METHOD.md section 3).
+
+    Args:
+        texts: P texts of one organ.
+        encoder: a Hugging Face id or a local folder.
+
+    Returns:
+        (P, E) float32.
+    """
+    from transformers import AutoModel, AutoTokenizer  # seconds to import
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    model = AutoModel.from_pretrained(encoder).eval()
+    tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        hidden = model(**tokens).last_hidden_state  # (P, L, E)
+    mask = tokens["attention_mask"].unsqueeze(-1)
+    return F.normalize((hidden * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
+
+
+def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any]) -> None:
+    """Write an embedding (P, E) with where it comes from: texts, who wrote them and when, encoder, pooling."""
+    data = text_embedding.contiguous().float()
+    sha256 = hashlib.sha256(data.numpy().tobytes()).hexdigest()
+    part = path.with_name(path.name + ".part")
+    save_file({KEY: data}, part, metadata={"provenance": json.dumps(provenance), "sha256": sha256})
+    part.replace(path)
+
+
+def load_embedding(path: str | Path | None) -> Tensor | None:
+    """Return the embedding (P, E) of a file of `save_embedding`; None for None, a network without text.
+
+    Raises:
+        ValueError: when the file is missing, is no such file, or its content is not (P, E).
+    """
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise ValueError(f"text_embedding: {path} does not exist; give a file of `llmsegnet_bundle embed`, or null")
+    try:
+        with safe_open(path, framework="pt") as file:
+            embedding = file.get_tensor(KEY)
+    except SafetensorError as error:
+        raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
+    if embedding.ndim != 2 or not torch.isfinite(embedding).all():
+        raise ValueError(f"text_embedding: {path} must hold finite (P, E), got {list(embedding.shape)}")
+    return embedding
+
+
+def load_provenance(path: str | Path) -> dict[str, Any]:
+    """Return what `save_embedding` was told of the embedding's origin."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["provenance"])
+
+
+def embed(texts: str | Path, encoder: str | Path, output: str | Path) -> None:
+    """Encode the texts of a YAML file (keys organ, written_by, date, texts) into an embedding file.
+
+    Raises:
+        ValueError: when the texts file is missing or lacks a key.
+    """
+    if not Path(texts).is_file():
+        raise ValueError(f"{texts} does not exist; give a YAML file with organ, written_by, date and texts")
+    described = yaml.safe_load(Path(texts).read_text())
+    missing = {"organ", "written_by", "date", "texts"} - set(described)
+    if missing:
+        raise ValueError(f"{texts} lacks {', '.join(sorted(missing))}")
+    described["date"] = str(described["date"])
+    provenance = described | {"encoder": Path(encoder).name, "pooling": "mean, L2-normalized"}
+    save_embedding(Path(output), encode_sentences(described["texts"], encoder), provenance)
