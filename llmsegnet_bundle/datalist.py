@@ -1,0 +1,245 @@
+"""Which scans are labeled, unlabeled, validation and test: read from a folder or a split file, built and checked."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+
+Where = str | Path
+Item = dict[str, str]
+Datalist = dict[str, list[Item]]
+
+SPLITS = ("labeled", "unlabeled", "validation", "test")
+
+
+def load(
+    dataset_dir: Where, datalist: Where | None = None, labeled: int | str | None = None, validation: int = 12
+) -> Datalist:
+    """Return the lists of a split file, or of a folder without one.
+
+    Args:
+        dataset_dir: the folder of the scans.
+        datalist: a split file for `from_file`; None for `from_folder`.
+        labeled: scans to keep labeled, or "all"; None for 8 of a folder, "all" of a split file.
+        validation: validation scans of a folder; a split file names its own.
+
+    Returns:
+        Items {"image", "label"} under labeled, unlabeled (no label), validation and, if the file has it, test.
+
+    Raises:
+        ValueError: as `from_folder` and `from_file`.
+    """
+    if datalist is None:
+        return from_folder(dataset_dir, validation, 8 if labeled is None else labeled)
+    return from_file(datalist, dataset_dir, "all" if labeled is None else labeled)
+
+
+def from_folder(dataset_dir: Where, validation: int = 12, labeled: int | str = 8) -> Datalist:
+    """Split the scans of `imagesTr` by name: first ones labeled, last ones validation, the rest unlabeled.
+
+    Args:
+        dataset_dir: holds imagesTr and labelsTr with the same file names; an image without a label is unlabeled.
+        validation: how many of the last scans with a label validate.
+        labeled: how many of the first scans with a label stay labeled; "all" for all but the validation ones.
+
+    Returns:
+        Items under labeled, unlabeled and validation.
+
+    Raises:
+        ValueError: when a folder or a scan is missing, or there are fewer labels than asked for.
+    """
+    root = Path(dataset_dir)
+    least = _least(labeled)
+    if validation < 0:
+        raise ValueError(f"validation must be at least 0, got {validation}")
+    for folder in (root, root / "imagesTr"):
+        if not folder.is_dir():
+            raise ValueError(f"{folder} does not exist; set dataset_dir to the folder that holds imagesTr and labelsTr")
+    images = _scans(root / "imagesTr")
+    if not images:
+        raise ValueError(f"{root / 'imagesTr'} is empty; put scans (*.nii.gz or *.nii) into it")
+    names = {path.name for path in images}
+    for path in images:
+        if f"{path.name}.gz" in names:
+            raise ValueError(f"{path} is there a second time as {path.name}.gz; remove one of the two")
+    labels = _scans(root / "labelsTr") if (root / "labelsTr").is_dir() else []
+    for path in labels:
+        if path.name not in names:
+            raise ValueError(f"{path} is a label without a scan; give it the file name of its scan in imagesTr")
+    count, wanted = len(labels), least + validation
+    if count < wanted:
+        lower = f"labeled to {count - validation}" if count > validation else f"validation below {count}"
+        advice = f"lower {lower}" if count else "put labels with the file names of their scans into labelsTr"
+        raise ValueError(f"{root} has {count} scans with a label, labeled + validation need {wanted}; {advice}")
+    pairs = [_item(root / "imagesTr" / path.name, path) for path in labels]
+    split = count - validation
+    kept = pairs[:split] if labeled == "all" else pairs[:least]
+    used = {item["image"] for item in kept + pairs[split:]}
+    unlabeled = [_item(path) for path in images if str(path) not in used]
+    return {"labeled": kept, "unlabeled": unlabeled, "validation": pairs[split:]}
+
+
+def from_file(datalist: Where, dataset_dir: Where, labeled: int | str = "all") -> Datalist:
+    """Read a JSON split file with the keys labeled, validation and, optionally, unlabeled and test.
+
+    Args:
+        datalist: the file; its entries are {"image": path, "label": path}, or a path alone where no label is needed.
+        dataset_dir: the folder that relative paths start from.
+        labeled: the first n labeled scans stay labeled, the others join unlabeled; "all" for the file as it is.
+
+    Returns:
+        Items under labeled, unlabeled, validation and, if the file has it, test; labels of unlabeled are dropped.
+
+    Raises:
+        ValueError: when the file is no such file, a scan is missing or listed twice, or a label is lacking.
+    """
+    least = _least(labeled)
+    if not Path(datalist).is_file():
+        raise ValueError(f"{datalist} does not exist; set datalist to a split file, or to null to split the folder")
+    try:
+        lists = json.loads(Path(datalist).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{datalist} is not JSON ({error})") from None
+    if not isinstance(lists, dict) or not all(isinstance(entries, list) for entries in lists.values()):
+        raise ValueError(f"{datalist} must map each of {', '.join(SPLITS)} to a list")
+    if unknown := sorted(set(lists) - set(SPLITS)):
+        raise ValueError(f"{datalist} has the unknown key {unknown[0]!r}; use only {', '.join(SPLITS)}")
+    if missing := sorted({"labeled", "validation"} - set(lists)):
+        raise ValueError(f"{datalist} lacks the key {missing[0]!r}; add the list of these scans")
+    lists.setdefault("unlabeled", [])
+    result: Datalist = {}
+    seen: dict[Path, str] = {}
+    for split in (split for split in SPLITS if split in lists):
+        where = f"{datalist}, {split!r}"
+        result[split] = [_read_entry(entry, split, Path(dataset_dir), where) for entry in lists[split]]
+        for item in result[split]:
+            image = Path(item["image"]).resolve()
+            if image in seen:
+                raise ValueError(f"{where}: {item['image']} is already in {seen[image]!r}; list every scan once")
+            seen[image] = split
+    count = len(result["labeled"])
+    if count < least:
+        raise ValueError(f"{datalist} has {count} labeled scans, too few for labeled ({labeled}); lower labeled")
+    if labeled != "all":
+        result["unlabeled"] += [_item(item["image"]) for item in result["labeled"][least:]]
+        del result["labeled"][least:]
+    return result
+
+
+def beside(labeled_items: Iterable[Item], known_items: Iterable[Item]) -> list[Item]:
+    """Return the scans in the folders of the labeled scans that no list knows, as unlabeled items.
+
+    Args:
+        labeled_items: items whose image folders are searched; their own files are left out.
+        known_items: other items to leave out, such as validation.
+
+    Returns:
+        Items {"image"}, sorted.
+    """
+    labeled_items = list(labeled_items)
+    known = {Path(path).resolve() for item in [*labeled_items, *known_items] for path in _files(item)}
+    found: dict[Path, Item] = {}
+    for folder in sorted({Path(item["image"]).parent for item in labeled_items}):
+        for path in _scans(folder):
+            if path.resolve() not in known:
+                found.setdefault(path.resolve(), _item(path))
+    return sorted(found.values(), key=lambda item: item["image"])
+
+
+def check_scans(datalist: Datalist, classes: int = 2, workers: int = 2) -> None:
+    """Read every voxel of every scan, and of every label but those of unlabeled scans.
+
+    Args:
+        datalist: the lists, of `load`.
+        classes: a label must hold whole numbers from 0 to classes - 1.
+        workers: threads that read.
+
+    Raises:
+        ValueError: for the first file in list order that is unreadable, not 3-D, not finite, or does not fit its scan.
+    """
+    splits = [split for split in SPLITS if split in datalist]
+    images = [item["image"] for split in splits for item in datalist[split]]
+    labels = [None if split == "unlabeled" else item.get("label") for split in splits for item in datalist[split]]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(_check_scan, images, labels, repeat(classes)))  # raises in list order
+
+
+def digest(datalist: Datalist) -> str:
+    """Return 12 hex characters that name the lists, equal wherever their folder lies."""
+    names = {split: [[Path(path).name for path in _files(item)] for item in datalist[split]] for split in datalist}
+    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _least(labeled: int | str) -> int:
+    if labeled == "all":
+        return 1
+    if not isinstance(labeled, int) or labeled < 1:
+        raise ValueError(f"labeled must be a whole number of at least 1, or 'all', got {labeled!r}")
+    return labeled
+
+
+def _scans(folder: Path) -> list[Path]:
+    # archives packed on a Mac hold a ._name beside every file
+    return sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
+
+
+def _item(image: Where, label: Where | None = None) -> Item:
+    return {"image": str(image)} if label is None else {"image": str(image), "label": str(label)}
+
+
+def _files(item: Item) -> list[str]:
+    return [item[key] for key in ("image", "label") if key in item]
+
+
+def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
+    given = {"image": entry} if isinstance(entry, str) else entry
+    if not isinstance(given, dict) or not isinstance(given.get("image"), str):
+        raise ValueError(f"{where}: {entry!r} has no image; write {{'image': path, 'label': path}}")
+    label = None if split == "unlabeled" else given.get("label")
+    if label is None and split in ("labeled", "validation"):
+        raise ValueError(f"{where}: {given['image']} has no label; add one, or move it to 'unlabeled'")
+    if not isinstance(label, str | None):
+        raise ValueError(f"{where}: the label of {given['image']} must be a path, got {label!r}")
+    item = _item(root / given["image"], None if label is None else root / label)
+    for path in _files(item):
+        if not Path(path).is_file():
+            raise ValueError(f"{where}: {path} does not exist; correct the path or dataset_dir")
+    return item
+
+
+def _check_scan(image: str, label: str | None, classes: int) -> None:
+    voxels, affine = _read(image)
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        raise ValueError(f"{image} has NaN or infinite voxels; replace them or leave the scan out")
+    if label is None:
+        return
+    shape = voxels.shape
+    voxels, label_affine = _read(label)
+    if voxels.shape != shape:
+        raise ValueError(f"{label} has the shape {voxels.shape}, its scan {shape}; resample the label to the scan")
+    if not np.allclose(label_affine, affine, atol=1e-3):
+        raise ValueError(f"{label} has another affine than its scan {image}; resample the label or correct its header")
+    whole = voxels.dtype.kind != "f" or (voxels == np.rint(voxels)).all()  # NaN equals nothing
+    if not whole or voxels.min() < 0 or voxels.max() >= classes:
+        values = [f"{value:g}" for value in np.unique(voxels)]  # sorted, NaN last
+        found = ", ".join(values if len(values) <= 10 else [*values[:8], "...", values[-1]])
+        raise ValueError(f"{label} has the values {found}, must be whole, 0 to {classes - 1}; renumber or set classes")
+
+
+def _read(path: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        scan = cast(SpatialImage, nib.load(path))
+        voxels = np.asanyarray(scan.dataobj)
+    except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read ({reason}); copy or convert it again") from None
+    if voxels.ndim != 3 or not voxels.size or voxels.dtype.kind not in "buif":
+        raise ValueError(f"{path} must be 3-D with one number per voxel, got {voxels.dtype} of shape {voxels.shape}")
+    return voxels, np.asarray(scan.affine)

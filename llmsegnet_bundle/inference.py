@@ -1,0 +1,50 @@
+"""Inference over windows: probabilities averaged, strides as asked, in the arithmetic that the device is fast in."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.inferers import SimpleInferer, SlidingWindowInferer
+from torch import Tensor
+
+from llmsegnet_bundle.precision import autocast
+
+
+class AutocastInferer(SimpleInferer):
+    """Call the network under `precision.autocast`, for MONAI's supervised trainer."""
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with autocast(inputs.device):
+            return network(inputs, *args, **kwargs)
+
+
+class ProbabilityInferer(SlidingWindowInferer):
+    """Average the softmax probabilities of overlapping windows; a smaller image is padded and cropped back.
+
+    Args:
+        window: (H, W, D) of a window.
+        stride_voxel: step between windows per side; None for half a window.
+        batch: windows a forward pass.
+
+    Shape:
+        image (B, 1, H, W, D) -> probs (B, C, H, W, D), float32.
+
+    Raises:
+        ValueError: when a stride is not in 1 .. window.
+    """
+
+    def __init__(self, window: Sequence[int], stride_voxel: Sequence[int] | None = None, batch: int = 1) -> None:
+        strides = [side // 2 for side in window] if stride_voxel is None else list(stride_voxel)
+        if len(strides) != len(window) or any(not 1 <= s <= w for s, w in zip(strides, window, strict=True)):
+            raise ValueError(f"stride_voxel must be 1 to the window {list(window)} per side, got {strides}")
+        # MONAI steps by int(window * (1 - overlap)); half a voxel keeps rounding from taking one off the stride
+        overlap = [max(0.0, 1.0 - (s + 0.5) / w) for s, w in zip(strides, window, strict=True)]
+        super().__init__(roi_size=list(window), sw_batch_size=batch, overlap=overlap)
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Any:
+        def probs(windows: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            with autocast(windows.device):
+                logits = network(windows, *args, **kwargs)
+            return torch.softmax(logits.float(), dim=1)
+
+        return super().__call__(inputs.float(), probs, *args, **kwargs)

@@ -1,0 +1,113 @@
+"""Two-stream loading: batches with fixed shares of labeled and unlabeled crops, the same for the same seed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from monai.data import CacheDataset
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+
+class TwoStreamDataset(CacheDataset):
+    """Scans in memory, labeled ones first; an item is asked for with the seed of its random transforms.
+
+    Args:
+        data: labeled items, `{"image": path, "label": path}`.
+        unlabeled: items without a label key.
+        transform: MONAI `Compose`; what stands before its first random transform is done once and kept.
+        num_workers: threads that fill the cache.
+        progress: show a bar while the cache fills.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[dict[str, Any]],
+        transform: Callable,
+        unlabeled: Sequence[dict[str, Any]] = (),
+        num_workers: int = 2,
+        progress: bool = True,
+    ) -> None:
+        self.labeled = len(data)
+        super().__init__([*data, *unlabeled], transform, num_workers=num_workers, progress=progress)
+
+    def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:
+        scan, seed = index
+        self.transform.set_random_state(seed=seed)
+        return super().__getitem__(scan)
+
+
+class TwoStreamBatchSampler(Sampler):
+    """Batches of (scan, seed): first the labeled share, then the unlabeled one, each stream passed over in turn.
+
+    Each pass over a stream is a new permutation, a function of the seed and of the pass alone: a run that starts at
+    `start_step` draws what a run from step 0 draws there. The unlabeled share is empty without unlabeled scans.
+
+    Args:
+        labeled: labeled scans, indices 0 to labeled - 1.
+        total: all scans; those from `labeled` on are unlabeled.
+        batch: (labeled share, unlabeled share) of each batch.
+        seed: of permutations and of random transforms.
+        rank: of this process; each process draws its own part of the stream.
+        ranks: number of processes.
+
+    Raises:
+        ValueError: when there is no labeled scan or no labeled share.
+    """
+
+    def __init__(
+        self, labeled: int, total: int, batch: Sequence[int], seed: int = 0, rank: int = 0, ranks: int = 1
+    ) -> None:
+        if labeled < 1 or batch[0] < 1:
+            raise ValueError(f"labeled scans and share must be at least 1, got {labeled} and {batch[0]}")
+        unlabeled = total - labeled
+        self.streams = [(0, labeled, batch[0])]
+        if unlabeled > 0 and batch[1] > 0:
+            self.streams.append((labeled, unlabeled, batch[1]))
+        self.seed = seed
+        self.rank = rank
+        self.ranks = ranks
+        self.start_step = 0
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        step = self.start_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    def batch(self, step: int) -> list[tuple[int, int]]:
+        """Return the (scan, seed) items of one step of this process."""
+        turn = step * self.ranks + self.rank
+        scans = [
+            first + self._permutation(first, count, place // count)[place % count]
+            for first, count, share in self.streams
+            for place in range(turn * share, (turn + 1) * share)
+        ]
+        seeds = torch.randint(2**31, (len(scans),), generator=_generator(self.seed, turn, 1)).tolist()
+        return list(zip(scans, seeds, strict=True))
+
+    def _permutation(self, first: int, count: int, passes: int) -> list[int]:
+        return torch.randperm(count, generator=_generator(self.seed, passes, 2 + min(first, 1))).tolist()
+
+
+def _generator(seed: int, position: int, purpose: int) -> torch.Generator:
+    # a prime apart per purpose, so that the streams do not repeat one another
+    return torch.Generator().manual_seed(seed * 1_000_003 + position * 7 + purpose)
+
+
+def collate(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return {"image": (B, 1, H, W, D), "label": (L, 1, H, W, D)} of a batch whose first L items have a label."""
+    return {key: torch.stack([item[key] for item in items if key in item]) for key in ("image", "label")}
+
+
+def two_stream_loader(
+    dataset: TwoStreamDataset,
+    batch: Sequence[int],
+    seed: int = 0,
+    workers: int = 0,
+    rank: int = 0,
+    ranks: int = 1,
+) -> DataLoader:
+    """Return the endless loader of a `TwoStreamDataset`; arguments as in `TwoStreamBatchSampler`."""
+    sampler = TwoStreamBatchSampler(dataset.labeled, len(dataset), batch, seed, rank, ranks)
+    return DataLoader(dataset, batch_sampler=sampler, num_workers=workers, collate_fn=collate)
