@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
-Where = str | Path
+PathLike = str | Path
 Item = dict[str, str]
 Datalist = dict[str, list[Item]]
 
@@ -20,7 +20,7 @@ SPLITS = ("labeled", "unlabeled", "validation", "test")
 
 
 def load(
-    dataset_dir: Where, datalist: Where | None = None, labeled: int | str | None = None, validation: int = 12
+    dataset_dir: PathLike, datalist: PathLike | None = None, labeled: int | str | None = None, validation: int = 12
 ) -> Datalist:
     """Return the lists of a split file, or of a folder without one.
 
@@ -41,7 +41,7 @@ def load(
     return from_file(datalist, dataset_dir, "all" if labeled is None else labeled)
 
 
-def from_folder(dataset_dir: Where, validation: int = 12, labeled: int | str = 8) -> Datalist:
+def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str = 8) -> Datalist:
     """Split the scans of `imagesTr` by name: first ones labeled, last ones validation, the rest unlabeled.
 
     Args:
@@ -55,38 +55,33 @@ def from_folder(dataset_dir: Where, validation: int = 12, labeled: int | str = 8
     Raises:
         ValueError: when a folder or a scan is missing, or there are fewer labels than asked for.
     """
-    root = Path(dataset_dir)
-    least = _least(labeled)
+    least, folder = _least(labeled), Path(dataset_dir) / "imagesTr"
     if validation < 0:
         raise ValueError(f"validation must be at least 0, got {validation}")
-    for folder in (root, root / "imagesTr"):
-        if not folder.is_dir():
-            raise ValueError(f"{folder} does not exist; set dataset_dir to the folder that holds imagesTr and labelsTr")
-    images = _scans(root / "imagesTr")
+    if not folder.is_dir():
+        raise ValueError(f"{folder} does not exist; set dataset_dir to the folder that holds imagesTr and labelsTr")
+    images = _scans(folder)
     if not images:
-        raise ValueError(f"{root / 'imagesTr'} is empty; put scans (*.nii.gz or *.nii) into it")
-    names = {path.name for path in images}
-    for path in images:
-        if f"{path.name}.gz" in names:
-            raise ValueError(f"{path} is there a second time as {path.name}.gz; remove one of the two")
-    labels = _scans(root / "labelsTr") if (root / "labelsTr").is_dir() else []
-    for path in labels:
-        if path.name not in names:
-            raise ValueError(f"{path} is a label without a scan; give it the file name of its scan in imagesTr")
-    count, wanted = len(labels), least + validation
-    if count < wanted:
-        lower = f"labeled to {count - validation}" if count > validation else f"validation below {count}"
-        advice = f"lower {lower}" if count else "put labels with the file names of their scans into labelsTr"
-        raise ValueError(f"{root} has {count} scans with a label, labeled + validation need {wanted}; {advice}")
-    pairs = [_item(root / "imagesTr" / path.name, path) for path in labels]
-    split = count - validation
-    kept = pairs[:split] if labeled == "all" else pairs[:least]
-    used = {item["image"] for item in kept + pairs[split:]}
-    unlabeled = [_item(path) for path in images if str(path) not in used]
-    return {"labeled": kept, "unlabeled": unlabeled, "validation": pairs[split:]}
+        raise ValueError(f"{folder} is empty; put scans (*.nii.gz or *.nii) into it")
+    if twins := [image for image in images if image.with_name(f"{image.name}.gz") in images]:
+        raise ValueError(f"{twins[0]} is there a second time as {twins[0].name}.gz; remove one of the two")
+    labels = _scans(folder.with_name("labelsTr"))
+    if orphans := [label for label in labels if folder / label.name not in images]:
+        raise ValueError(f"{orphans[0]} is a label without a scan; give it the file name of its scan in imagesTr")
+    if len(labels) < least + validation:
+        raise ValueError(
+            f"{dataset_dir} has {len(labels)} scans with a label, labeled + validation need {least + validation}; "
+            "lower one of them, or put more labels into labelsTr"
+        )
+    pairs = [_item(folder / label.name, label) for label in labels]
+    first = len(pairs) - validation  # of the validation scans
+    kept, held_out = pairs[: first if labeled == "all" else least], pairs[first:]
+    used = {item["image"] for item in kept + held_out}
+    unlabeled = [_item(image) for image in images if str(image) not in used]
+    return {"labeled": kept, "unlabeled": unlabeled, "validation": held_out}
 
 
-def from_file(datalist: Where, dataset_dir: Where, labeled: int | str = "all") -> Datalist:
+def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "all") -> Datalist:
     """Read a JSON split file with the keys labeled, validation and, optionally, unlabeled and test.
 
     Args:
@@ -95,7 +90,7 @@ def from_file(datalist: Where, dataset_dir: Where, labeled: int | str = "all") -
         labeled: the first n labeled scans stay labeled, the others join unlabeled; "all" for the file as it is.
 
     Returns:
-        Items under labeled, unlabeled, validation and, if the file has it, test; labels of unlabeled are dropped.
+        Items as of `load`; labels of unlabeled scans and keys but image and label are dropped.
 
     Raises:
         ValueError: when the file is no such file, a scan is missing or listed twice, or a label is lacking.
@@ -107,30 +102,28 @@ def from_file(datalist: Where, dataset_dir: Where, labeled: int | str = "all") -
         lists = json.loads(Path(datalist).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{datalist} is not JSON ({error})") from None
-    if not isinstance(lists, dict) or not all(isinstance(entries, list) for entries in lists.values()):
-        raise ValueError(f"{datalist} must map each of {', '.join(SPLITS)} to a list")
-    if unknown := sorted(set(lists) - set(SPLITS)):
+    if not isinstance(lists, dict):
+        raise ValueError(f"{datalist} must be a dictionary of the lists {', '.join(SPLITS)}")
+    if unknown := [key for key in lists if key not in SPLITS]:
         raise ValueError(f"{datalist} has the unknown key {unknown[0]!r}; use only {', '.join(SPLITS)}")
-    if missing := sorted({"labeled", "validation"} - set(lists)):
+    if missing := [key for key in ("labeled", "validation") if not isinstance(lists.get(key), list)]:
         raise ValueError(f"{datalist} lacks the key {missing[0]!r}; add the list of these scans")
-    lists.setdefault("unlabeled", [])
-    result: Datalist = {}
+    result: Datalist = {"labeled": [], "unlabeled": [], "validation": []}
     seen: dict[Path, str] = {}
-    for split in (split for split in SPLITS if split in lists):
+    for split, entries in lists.items():
         where = f"{datalist}, {split!r}"
-        result[split] = [_read_entry(entry, split, Path(dataset_dir), where) for entry in lists[split]]
+        result[split] = [_read_entry(entry, split, Path(dataset_dir), where) for entry in entries]
         for item in result[split]:
             image = Path(item["image"]).resolve()
             if image in seen:
                 raise ValueError(f"{where}: {item['image']} is already in {seen[image]!r}; list every scan once")
             seen[image] = split
-    count = len(result["labeled"])
-    if count < least:
-        raise ValueError(f"{datalist} has {count} labeled scans, too few for labeled ({labeled}); lower labeled")
-    if labeled != "all":
-        result["unlabeled"] += [_item(item["image"]) for item in result["labeled"][least:]]
-        del result["labeled"][least:]
-    return result
+    pairs = result["labeled"]
+    if len(pairs) < least:
+        raise ValueError(f"{datalist} has {len(pairs)} labeled scans, must have at least {least}; lower labeled")
+    kept = len(pairs) if labeled == "all" else least
+    others = [_item(item["image"]) for item in pairs[kept:]]
+    return result | {"labeled": pairs[:kept], "unlabeled": result["unlabeled"] + others}
 
 
 def beside(labeled_items: Iterable[Item], known_items: Iterable[Item]) -> list[Item]:
@@ -151,6 +144,42 @@ def beside(labeled_items: Iterable[Item], known_items: Iterable[Item]) -> list[I
             if path.resolve() not in known:
                 found.setdefault(path.resolve(), _item(path))
     return sorted(found.values(), key=lambda item: item["image"])
+
+
+def unlabeled(
+    labeled_items: Iterable[Item],
+    validation_items: Iterable[Item],
+    dataset_dir: PathLike,
+    datalist: PathLike | None = None,
+    labeled: int | str = "all",
+) -> list[Item]:
+    """Return the unlabeled scans of a run: those of its split file, else all that lie beside the labeled ones.
+
+    MONAI Label replaces the labeled and the validation scans of a config and nothing else; the second case serves it.
+
+    Args:
+        labeled_items: the run's labeled scans.
+        validation_items: the run's validation scans.
+        dataset_dir: as for `load`.
+        datalist: as for `load`.
+        labeled: as for `load`.
+    """
+    if datalist is not None:
+        return from_file(datalist, dataset_dir, labeled)["unlabeled"]
+    return beside(labeled_items, validation_items)
+
+
+def images(path: PathLike) -> list[Item]:
+    """Return the one scan, or the scans of a folder, as items without labels.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    where = Path(path)
+    found = [where] if where.is_file() else _scans(where) if where.is_dir() else []
+    if not found:
+        raise ValueError(f"{where}: no NIfTI scan there; give a .nii or .nii.gz file, or a folder of them")
+    return [_item(scan) for scan in found]
 
 
 def check_scans(datalist: Datalist, classes: int = 2, workers: int = 2) -> None:
@@ -186,11 +215,11 @@ def _least(labeled: int | str) -> int:
 
 
 def _scans(folder: Path) -> list[Path]:
-    # archives packed on a Mac hold a ._name beside every file
-    return sorted(p for p in folder.iterdir() if p.name.endswith((".nii", ".nii.gz")) and not p.name.startswith("."))
+    # [!.]: archives packed on a Mac hold a ._name beside every file
+    return sorted([*folder.glob("[!.]*.nii"), *folder.glob("[!.]*.nii.gz")])
 
 
-def _item(image: Where, label: Where | None = None) -> Item:
+def _item(image: PathLike, label: PathLike | None = None) -> Item:
     return {"image": str(image)} if label is None else {"image": str(image), "label": str(label)}
 
 

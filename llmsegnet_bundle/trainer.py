@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from monai.engines import Trainer
-from monai.utils import IterationEvents
+from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer

@@ -1,0 +1,74 @@
+"""The command line: each command is a thin call into one room."""
+
+import sys
+
+import fire
+
+
+
+def _assemble(bundle: str, check: bool = False) -> None:
+    """Write the configs of a bundle from the recipe and its dataset.yaml; with --check only compare."""
+    from llmsegnet_bundle.bundles import assemble
+
+    assemble(bundle, check)
+
+
+def _embed(texts: str, encoder: str, output: str) -> None:
+    """Encode the texts of a YAML file with a sentence encoder (a Hugging Face id or folder) into an embedding file."""
+    from llmsegnet_bundle.text import embed
+
+    embed(texts, encoder, output)
+
+
+def _halve(model_file: str, output: str) -> None:
+    """Write weights in half precision, for sharing."""
+    from llmsegnet_bundle.bundles import halve_weights
+
+    halve_weights(model_file, output)
+
+
+def _phantom(folder: str, scans: int = 16, seed: int = 0) -> None:
+    """Write a data set of left-atrium-like phantom scans."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.phantom import write_phantom
+
+    write_phantom(Path(folder), scans=scans, seed=seed)
+
+
+def _benchmark(crop: tuple[int, int, int] = (112, 112, 80), repeats: int = 5) -> None:
+    """Time one LA-8 training step against the sum of its network passes, and print both and their ratio."""
+    from llmsegnet_bundle.benchmark import benchmark_step
+
+    benchmark_step(crop, repeats)
+
+
+def _demo(folder: str = "runs/demo") -> None:
+    """Train the pair and the labeled-only baseline on phantom scans, compare them, and segment a new scan."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.demo import demo
+
+    demo(Path(folder))
+
+
+COMMANDS = {
+    "assemble": _assemble,
+    "benchmark": _benchmark,
+    "demo": _demo,
+    "embed": _embed,
+    "halve": _halve,
+    "phantom": _phantom,
+}
+
+
+def main() -> None:
+    """Run one command; bad input ends with one line and status 1."""
+    try:
+        fire.Fire(COMMANDS, name="llmsegnet-bundle")
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Bundles: written from the recipe and a data set's differences, checked before they run."""
+
+import json
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from monai.bundle import ConfigParser
+from torch import nn
+
+from llmsegnet_bundle.precision import has_bf16
+
+# each config and the parts of the recipe that it is merged from; later parts win
+CONFIGS = {
+    "train": ("scan", "pair", "training", "train"),
+    "train_supervised": ("scan", "vnet", "training", "train_supervised"),
+    "inference": ("scan", "pair", "inference"),
+    "evaluate": ("evaluate",),
+    "multi_gpu_train": ("multi_gpu_train",),
+    "metadata": ("metadata",),
+}
+Result = TypeVar("Result")
+
+
+def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:
+    """Return `function(*args)`; a ValueError of it ends the run with its one line and status 1.
+
+    For calls within a config: an exception there would end as the traceback of the config parser.
+    """
+    try:
+        return function(*args)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+
+
+def check_root(bundle_root: str | Path) -> None:
+    """Raise ValueError when `bundle_root` is no bundle, so that nothing is written to a wrong place."""
+    if not (Path(bundle_root) / "configs" / "metadata.json").is_file():
+        raise ValueError(f"bundle_root: {Path(bundle_root).resolve()} is no bundle; give --bundle_root bundles/NAME")
+
+
+def check_training(
+    bundle_root: str | Path, crop: Sequence[int], batch: Sequence[int], max_steps: int, val_interval: int
+) -> None:
+    """Raise ValueError, in one line that names the setting, when a run with these settings would fail later."""
+    check_root(bundle_root)
+    if len(crop) != 3 or any(side < 32 or side % 16 for side in crop):
+        raise ValueError(f"crop: must be three multiples of 16, each at least 32, got {list(crop)}")
+    if len(batch) != 2 or batch[0] < 1 or batch[1] < 0:
+        raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {list(batch)}")
+    for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
+        if value < 1:
+            raise ValueError(f"{name}: must be at least 1, got {value}")
+
+
+def describe(labeled: int, unlabeled: int, validation: int, total_steps: int, device: torch.device | str) -> str:
+    """Return the line that a training starts with."""
+    kind = "bfloat16" if has_bf16(device) else "float32"
+    if unlabeled:
+        stream = f"{unlabeled} unlabeled"
+    else:
+        stream = "no unlabeled scans (training is supervised only)"
+    return f"{labeled} labeled, {stream}, {validation} validation scans; {total_steps} steps on {device} in {kind}"
+
+
+def load_weights(network: nn.Module, model_file: str | Path) -> None:
+    """Load `model_file` into `network`, strictly.
+
+    Raises:
+        ValueError: when the file is missing, unreadable or of another network.
+    """
+    if not Path(model_file).is_file():
+        raise ValueError(f"model_file: {model_file} does not exist; train first, or give --ckpt_dir or --model_file")
+    try:
+        network.load_state_dict(torch.load(model_file, map_location="cpu", weights_only=True))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"model_file: {model_file} does not fit this network ({reason})") from None
+
+
+def halve_weights(model_file: str | Path, output: str | Path) -> None:
+    """Write the weights of `model_file` in half precision; loading brings them back to the network's own.
+
+    Raises:
+        ValueError: when `model_file` does not exist.
+    """
+    if not Path(model_file).is_file():
+        raise ValueError(f"{model_file} does not exist; give a model.pt of a training")
+    weights = torch.load(model_file, map_location="cpu", weights_only=True)
+    part = Path(f"{output}.part")
+    torch.save({name: value.half() if value.is_floating_point() else value for name, value in weights.items()}, part)
+    part.replace(output)
+
+
+def assemble(bundle: str | Path, check: bool = False) -> None:
+    """Write `configs/*.json` of a bundle from the recipe and its `dataset.yaml`.
+
+    An id of `dataset.yaml` replaces the one of the recipe in each config that has it.
+
+    Args:
+        bundle: folder of the bundle.
+        check: write nothing, and raise when a config is not what would be written.
+
+    Raises:
+        ValueError: when there is no `dataset.yaml`, it has an id that no config knows, or a check fails.
+    """
+    dataset_file = Path(bundle) / "dataset.yaml"
+    if not dataset_file.is_file():
+        raise ValueError(f"{dataset_file} does not exist; a bundle is made from one")
+    dataset = ConfigParser.load_config_file(dataset_file)
+    recipe = files("llmsegnet_bundle") / "recipe"
+    unknown = set(dataset)
+    for name, parts in CONFIGS.items():
+        config = _merge([recipe / f"{part}.yaml" for part in parts])
+        unknown -= set(config)
+        config |= {key: value for key, value in dataset.items() if key in config}
+        text = json.dumps(config, indent=4) + "\n"
+        file = Path(bundle) / "configs" / f"{name}.json"
+        if check and (not file.is_file() or file.read_text() != text):
+            raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
+        if not check:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+    if unknown:
+        raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")
+
+
+def _merge(parts: Sequence[Any]) -> dict[str, Any]:
+    if len(parts) == 1:  # an overlay: its ids with # are for the config that it will lie over
+        return ConfigParser.load_config_file(str(parts[0]))
+    return ConfigParser.load_config_files([str(part) for part in parts])

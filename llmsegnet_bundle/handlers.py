@@ -1,0 +1,266 @@
+"""What MONAI and ignite lack for step-based runs: the step limit, exact resume, a progress bar over all steps."""
+
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch import nn
+from tqdm import tqdm
+
+from llmsegnet_bundle.loading import TwoStreamBatchSampler
+
+
+class StepLimit:
+    """End the last epoch early, after `total_steps` in all; its end is an ordinary end of an epoch.
+
+    Args:
+        total_steps: steps of the whole run.
+    """
+
+    def __init__(self, total_steps: int) -> None:
+        self.total_steps = total_steps
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED(once=self.total_steps), self)
+
+    def __call__(self, engine: Engine) -> None:
+        if engine.state.iteration % engine.state.epoch_length:
+            engine.terminate_epoch()
+
+
+class SyncBuffers:
+    """Give all processes the batch-norm statistics of rank 0 at the end of each epoch; alone it does nothing.
+
+    Args:
+        network: whose buffers are made equal.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        if dist.is_available() and dist.is_initialized():
+            for buffer in self.network.buffers():
+                dist.broadcast(buffer, src=0)
+
+
+class Checkpoint:
+    """Save all that an exact continuation needs, continue from it, and keep the best weights on validation.
+
+    `last.pt` holds the states of `objects`, step, total steps, best metric and the random states of Python, NumPy and
+    torch. It is written at each end of an epoch, every `every_s` seconds in between, and when SIGINT or SIGTERM stops
+    the run after the step under way (a second SIGINT stops at once). Files are replaced whole, never half-written.
+
+    Args:
+        folder: of `last.pt`; made when missing.
+        model_file: weights of `network` at the best validation metric.
+        network: whose state dict goes to `model_file`.
+        objects: name -> object with `state_dict` (network, optimizers, schedulers).
+        sampler: set to the step from which the run continues.
+        total_steps: steps of the whole run.
+        validator: engine whose key metric ranks the weights; attach its `ValidationHandler` before this one.
+        resume: continue from `last.pt` when it exists.
+        every_s: seconds between two saves within an epoch.
+        writes: False on all processes but one.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        model_file: str | Path,
+        network: nn.Module,
+        objects: Mapping[str, Any],
+        sampler: TwoStreamBatchSampler,
+        total_steps: int,
+        validator: Engine,
+        resume: bool = True,
+        every_s: float = 300.0,
+        writes: bool = True,
+    ) -> None:
+        self.last_file = Path(folder) / "last.pt"
+        self.model_file = Path(model_file)
+        self.network = network
+        self.objects = dict(objects)
+        self.sampler = sampler
+        self.total_steps = total_steps
+        self.validator = validator
+        self.resume = resume
+        self.every_s = every_s
+        self.writes = writes
+        self.stop_signal = 0
+        self.saved_at = time.monotonic()
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_done)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)
+
+    def start(self, engine: Engine) -> None:
+        """Load `last.pt` when asked and there; catch the stop signals."""
+        if self.resume and self.last_file.is_file():
+            self._load(engine)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def step_done(self, engine: Engine) -> None:
+        """Save when it is time or when a signal came; at the end of an epoch, `epoch_done` does it."""
+        step = engine.state.iteration
+        if step % engine.state.epoch_length == 0 or step == self.total_steps:
+            return
+        if self.stop_signal or time.monotonic() - self.saved_at > self.every_s:
+            self._save(engine)
+        if self.stop_signal:
+            self._stop(engine)
+
+    def epoch_done(self, engine: Engine) -> None:
+        """Keep the weights if they are the best yet, and save."""
+        state = self.validator.state
+        if self.writes and state.best_metric_epoch == engine.state.epoch:
+            _write(self.network.state_dict(), self.model_file)
+            tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")
+        self._save(engine)
+        if self.stop_signal and engine.state.iteration < self.total_steps:
+            self._stop(engine)
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self.stop_signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.stop_signal = number
+        tqdm.write("stopping after this step; Ctrl-C again stops at once and loses the steps since the last save")
+
+    def _stop(self, engine: Engine) -> None:
+        where = f"stopped at step {engine.state.iteration} of {self.total_steps}, saved in {self.last_file}"
+        tqdm.write(f"{where}; the same command continues")
+        engine.terminate()
+
+    def _save(self, engine: Engine) -> None:
+        self.saved_at = time.monotonic()
+        if not self.writes:
+            return
+        state = self.validator.state
+        content = {name: item.state_dict() for name, item in self.objects.items()}
+        content |= {
+            "step": engine.state.iteration,
+            "best_metric": float(state.best_metric),
+            "best_metric_epoch": state.best_metric_epoch,
+            "random": _random_states(),
+        }
+        _write(content, self.last_file)
+
+    def _load(self, engine: Engine) -> None:
+        try:
+            content = torch.load(self.last_file, map_location="cpu", weights_only=True)
+            for name, item in self.objects.items():
+                item.load_state_dict(content[name])
+            step = content["step"]
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise SystemExit(
+                f"{self.last_file} does not fit this run ({type(error).__name__}: {reason}); "
+                "give another ckpt_dir, or --resume False to start anew"
+            ) from None
+        engine.state.iteration = step
+        engine.state.epoch = step // engine.state.epoch_length
+        if step >= self.total_steps:
+            engine.state.epoch = engine.state.max_epochs
+        self.validator.state.best_metric = content["best_metric"]
+        self.validator.state.best_metric_epoch = content["best_metric_epoch"]
+        self.sampler.start_step = step
+        _set_random_states(content["random"])
+        tqdm.write(f"continuing from step {step} of {self.last_file}")
+
+
+def _write(content: Any, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(file.name + ".part")
+    torch.save(content, part)
+    part.replace(file)
+
+
+def _random_states() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "python": random.getstate(),
+    }
+
+
+def _set_random_states(states: Mapping[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    if torch.cuda.is_available() and states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+
+
+class Progress:
+    """A progress bar over all steps, with the loss terms, the ramp weight and the time left.
+
+    Args:
+        total_steps: steps of the whole run.
+        terms: engine output -> values shown.
+        validator: engine whose key metric is printed after each validation.
+        warmup_steps: steps measured before the time to expect is printed.
+    """
+
+    def __init__(
+        self, total_steps: int, terms: Callable[[Any], dict[str, float]], validator: Engine, warmup_steps: int = 3
+    ) -> None:
+        self.total_steps = total_steps
+        self.terms = terms
+        self.validator = validator
+        self.warmup_steps = warmup_steps
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_done)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)
+        engine.add_event_handler(Events.COMPLETED, self.close)
+
+    def start(self, engine: Engine) -> None:
+        first = engine.state.iteration
+        # a bar that goes to a file would fill it with a line per step
+        rare = {} if sys.stderr.isatty() else {"mininterval": 30.0}
+        self.bar: Any = tqdm(total=self.total_steps, initial=first, unit="step", dynamic_ncols=True, **rare)
+        self.estimate_at = first + self.warmup_steps
+        self.started_at = time.monotonic()
+
+    def step_done(self, engine: Engine) -> None:
+        step = engine.state.iteration
+        if step == self.estimate_at:
+            step_s = (time.monotonic() - self.started_at) / self.warmup_steps
+            hours = step_s * (self.total_steps - step) / 3600
+            tqdm.write(f"{step_s:.2f} s a step: about {hours:.1f} h for {self.total_steps} steps, validation apart")
+        values = self.terms(engine.state.output)
+        self.bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
+        self.bar.update()
+
+    def epoch_done(self, engine: Engine) -> None:
+        state = self.validator.state
+        metric = state.metrics.get(state.key_metric_name)
+        if metric is not None:
+            tqdm.write(f"step {engine.state.iteration}: {state.key_metric_name} {metric:.4f}")
+
+    def close(self, engine: Engine) -> None:
+        self.bar.close()
+
+
+def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scalars of a training step's output as floats, "loss" first."""
+    scalars = {name: value for name, value in output.items() if isinstance(value, float) or value.numel() == 1}
+    return {name: float(scalars[name]) for name in sorted(scalars, key=lambda name: name != "loss")}
