@@ -5,7 +5,6 @@ import sys
 import fire
 
 
-
 def _assemble(bundle: str, check: bool = False) -> None:
     """Write the configs of a bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble

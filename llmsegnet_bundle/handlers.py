@@ -4,7 +4,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
+from llmsegnet_bundle.metrics import CaseTable
 
 
 class StepLimit:
@@ -260,7 +261,39 @@ class Progress:
         self.bar.close()
 
 
+class CaseMetricsHandler:
+    """Score each mask of an evaluator against its label, both on the scan's grid, and write the tables at the end.
+
+    Args:
+        output_dir: gets `metrics.csv` (a row per case and class) and `summary.json`.
+        classes: names of all classes, background first.
+    """
+
+    def __init__(self, output_dir: str | Path, classes: Sequence[str]) -> None:
+        self.output_dir = Path(output_dir)
+        self.classes = classes
+        self.table = CaseTable()
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def __call__(self, engine: Engine) -> None:
+        for item in engine.state.output:
+            pred, label = item["pred"][0], item["label"][0]
+            spacing_mm = label.affine[:3, :3].norm(dim=0).tolist()
+            name = Path(label.meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
+            self.table.add(name, pred.cpu().numpy(), label.cpu().numpy(), spacing_mm, self.classes)
+
+    def write(self, engine: Engine) -> None:
+        self.table.write(self.output_dir)
+        for name, scores in self.table.summary().items():
+            dice, distance = scores["dice"]["mean"], scores["hd95_pooled_voxel"]["mean"]
+            print(f"{name}: mean Dice {dice:.4f}, HD95 {distance:.2f} voxel; {self.output_dir}/metrics.csv")
+
+
 def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
     """Return the scalars of a training step's output as floats, "loss" first."""
-    scalars = {name: value for name, value in output.items() if isinstance(value, float) or value.numel() == 1}
-    return {name: float(scalars[name]) for name in sorted(scalars, key=lambda name: name != "loss")}
+    scalars = {name: torch.as_tensor(value).detach() for name, value in output.items()}
+    names = sorted((name for name in scalars if scalars[name].numel() == 1), key=lambda name: name != "loss")
+    return {name: float(scalars[name]) for name in names}

@@ -4,18 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from monai.inferers import SimpleInferer, SlidingWindowInferer
+from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
 from llmsegnet_bundle.precision import autocast
-
-
-class AutocastInferer(SimpleInferer):
-    """Call the network under `precision.autocast`, for MONAI's supervised trainer."""
-
-    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with autocast(inputs.device):
-            return network(inputs, *args, **kwargs)
 
 
 class ProbabilityInferer(SlidingWindowInferer):

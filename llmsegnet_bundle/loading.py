@@ -110,4 +110,6 @@ def two_stream_loader(
 ) -> DataLoader:
     """Return the endless loader of a `TwoStreamDataset`; arguments as in `TwoStreamBatchSampler`."""
     sampler = TwoStreamBatchSampler(dataset.labeled, len(dataset), batch, seed, rank, ranks)
-    return DataLoader(dataset, batch_sampler=sampler, num_workers=workers, collate_fn=collate)
+    # its own generator: a new iterator would draw from the global one, and a continued run then differ
+    own = torch.Generator()
+    return DataLoader(dataset, batch_sampler=sampler, num_workers=workers, collate_fn=collate, generator=own)

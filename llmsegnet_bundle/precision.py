@@ -1,9 +1,12 @@
 """Which arithmetic a device is fast in: bfloat16 where there are instructions for it, float32 elsewhere."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
-from torch import nn
+from monai.inferers import SimpleInferer
+from torch import Tensor, nn
 
 
 def has_bf16(device: torch.device | str) -> bool:
@@ -26,3 +29,11 @@ def autocast(device: torch.device | str) -> AbstractContextManager:
 def fast_layout(network: nn.Module, device: torch.device | str) -> nn.Module:
     """Move `network` to `device` with its weights in channels-last order, in which 3-D convolutions are fastest."""
     return network.to(device=device, memory_format=torch.channels_last_3d)
+
+
+class AutocastInferer(SimpleInferer):
+    """Call a network under `autocast`, for the trainers."""
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with autocast(inputs.device):
+            return network(inputs, *args, **kwargs)

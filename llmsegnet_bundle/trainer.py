@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
+from monai.inferers import Inferer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -12,7 +13,7 @@ from torch.optim import Optimizer
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import cutmix, draw_cutmix
 from llmsegnet_bundle.networks import PairTraining
-from llmsegnet_bundle.precision import autocast
+from llmsegnet_bundle.precision import AutocastInferer
 
 
 class CoTrainer(Trainer):
@@ -34,6 +35,7 @@ class CoTrainer(Trainer):
         clamp_noise: keep noisy inputs in [0, 1].
         supervised_loss: (logits, label) -> scalar; None for `SupervisedLoss`.
         unsupervised_loss: (logits, peer_probs) -> scalar; None for `UnifiedSegmentationLoss`.
+        inferer: calls `network`; None for `AutocastInferer`.
         epoch_length: steps of an epoch.
         train_handlers: attached in their order.
     """
@@ -51,6 +53,7 @@ class CoTrainer(Trainer):
         clamp_noise: bool = False,
         supervised_loss: nn.Module | None = None,
         unsupervised_loss: nn.Module | None = None,
+        inferer: Inferer | None = None,
         epoch_length: int | None = None,
         train_handlers: Sequence | None = None,
     ) -> None:
@@ -65,6 +68,7 @@ class CoTrainer(Trainer):
         self.network = network
         self.alpha_optimizer = alpha_optimizer
         self.beta_optimizer = beta_optimizer
+        self.inferer = inferer or AutocastInferer()
         self.ramp = ramp
         self.noise = noise
         self.clamp_noise = clamp_noise
@@ -79,14 +83,13 @@ class CoTrainer(Trainer):
         self.network.train()
         text_index = self._draw_text()
 
-        with autocast(engine.state.device):
-            beta_image = image
-            if labeled < len(image):
-                t_alpha, t_beta = self._targets(image[labeled:], text_index)  # (B - L, C, H, W, D) each
-                draw = draw_cutmix(image.shape[2:], len(image), len(image) - labeled)
-                beta_image = torch.cat([image[:labeled], cutmix(image, draw)])  # (B, 1, H, W, D)
-                t_alpha = cutmix(torch.cat([_one_hot(label, t_alpha), t_alpha]), draw)  # (B - L, C, H, W, D)
-            alpha_logits, beta_logits = self.network(self._noisy(image), self._noisy(beta_image), text_index)
+        beta_image = image
+        if labeled < len(image):
+            t_alpha, t_beta = self._targets(image[labeled:], text_index)  # (B - L, C, H, W, D) each
+            draw = draw_cutmix(image.shape[2:], len(image), len(image) - labeled)
+            beta_image = torch.cat([image[:labeled], cutmix(image, draw)])  # (B, 1, H, W, D)
+            t_alpha = cutmix(torch.cat([_one_hot(label, t_alpha), t_alpha]), draw)  # (B - L, C, H, W, D)
+        alpha_logits, beta_logits = self.inferer(self._noisy(image), self.network, self._noisy(beta_image), text_index)
 
         output: dict[str, Tensor | float] = {"weight": weight}
         loss = torch.zeros((), device=image.device)
@@ -111,7 +114,7 @@ class CoTrainer(Trainer):
 
     @property
     def _pair_training(self) -> PairTraining:
-        return getattr(self.network, "module", self.network)
+        return getattr(self.network, "module", self.network)  # type: ignore[arg-type]
 
     def _draw_text(self) -> int | None:
         texts = len(getattr(self._pair_training.pair.alpha, "text_embedding", ()))
@@ -120,7 +123,7 @@ class CoTrainer(Trainer):
     @torch.no_grad()
     def _targets(self, unlabeled: Tensor, text_index: int | None) -> tuple[Tensor, Tensor]:
         # past DistributedDataParallel: a forward without gradient has nothing to synchronize
-        alpha_logits, beta_logits = self._pair_training(unlabeled, unlabeled, text_index)
+        alpha_logits, beta_logits = self.inferer(unlabeled, self._pair_training, unlabeled, text_index)
         return alpha_logits.float().softmax(dim=1), beta_logits.float().softmax(dim=1)
 
     def _noisy(self, image: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class SpatialFusion(nn.Module):
         self.balance = nn.Parameter(torch.ones(()))
 
     def forward(self, bottleneck: Tensor, embedding: Tensor) -> Tensor:
-        text = torch.sigmoid(self.project(embedding)).reshape([1, 1] + self.grid)
+        text = torch.sigmoid(self.project(embedding)).reshape([1, 1] + self.grid)  # noqa: RUF005  TorchScript
         size = bottleneck.shape[2:]
         if list(size) != self.grid:
             text = F.interpolate(text.float(), size=size, mode="trilinear", align_corners=False)

@@ -1,0 +1,245 @@
+"""The bundle as its users run it: in process through MONAI's workflow, and a few true command lines."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+
+from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
+from llmsegnet_bundle.phantom import write_phantom
+
+ROOT = Path(__file__).parents[1]
+BUNDLE = ROOT / "bundles" / "left_atrium"
+BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/dataset.yaml"))
+SMALL = {"crop": [48, 48, 48], "base_filters": 2, "labeled": 2, "validation": 1, "max_steps": 3, "val_interval": 2}
+REQUIRED = "version monai_version pytorch_version numpy_version required_packages_version task description authors"
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scans")
+    write_phantom(folder, scans=5, size=(56, 56, 52), spacing_mm=0.625)
+    return folder
+
+
+def workflow(names, **overrides):
+    files = [str(BUNDLE / "configs" / f"{name}.json") for name in names]
+    kind = "inference" if names == ["inference"] else "train"
+    return ConfigWorkflow(
+        files,
+        meta_file=str(BUNDLE / "configs" / "metadata.json"),
+        logging_file=False,
+        workflow_type=kind,
+        bundle_root=str(BUNDLE),
+        **overrides,
+    )
+
+
+def run(names, scans, folder, **overrides):
+    places = {"dataset_dir": str(scans), "output_dir": str(folder / "out"), "ckpt_dir": str(folder / "ckpt")}
+    flow = workflow(names, show_progress=False, **(places | SMALL | overrides))
+    flow.initialize()
+    flow.run()
+    return flow.parser
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_configs_are_what_their_recipe_gives(bundle):
+    assemble(bundle, check=True)
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_metadata_has_what_the_zoo_requires(bundle):
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert set(REQUIRED.split()) | {"schema", "changelog", "copyright", "network_data_format"} <= set(metadata)
+    assert metadata["version"] in metadata["changelog"]
+    assert next(iter(metadata["network_data_format"]["inputs"])) == "image"
+    assert next(iter(metadata["network_data_format"]["outputs"])) == "pred"
+
+
+@pytest.mark.parametrize("names", [["train"], ["train_supervised"], ["train", "evaluate"], ["inference"]])
+def test_config_has_all_properties(names, scans):
+    overrides = {} if names == ["inference"] else {"labeled": 2, "validation": 1, "show_progress": False}
+    source = scans / "imagesTr" if names == ["inference"] else scans
+    flow = workflow(names, dataset_dir=str(source), base_filters=2, initialize=["$True"], **overrides)
+    flow.initialize()
+    assert flow.check_properties() == []
+
+
+def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):
+    shutil.copytree(BUNDLE, tmp_path / "b", ignore=shutil.ignore_patterns("models"))
+    (tmp_path / "b/configs/train.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"train\.json is not what its recipe gives"):
+        assemble(tmp_path / "b", check=True)
+    with (tmp_path / "b/dataset.yaml").open("a") as file:
+        file.write("\nspeling: 1\n")
+    with pytest.raises(ValueError, match="no config has speling"):
+        assemble(tmp_path / "b")
+    with pytest.raises(ValueError, match="does not exist"):
+        assemble(tmp_path)
+
+
+def test_training_writes_outside_the_bundle_and_shortens_the_last_epoch(scans, tmp_path):
+    before = sorted(BUNDLE.rglob("*"))
+    parser = run(["train"], scans, tmp_path)
+    state = parser.get_parsed_content("train#trainer").state
+    assert (state.iteration, state.epoch) == (3, 2)
+    assert (tmp_path / "ckpt/model.pt").is_file()
+    assert sorted(BUNDLE.rglob("*")) == before
+
+
+def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
+    whole = run(["train"], scans, tmp_path / "whole", max_steps=4).get_parsed_content("network").state_dict()
+    flow = workflow(
+        ["train"],
+        show_progress=False,
+        dataset_dir=str(scans),
+        output_dir=str(tmp_path / "out"),
+        ckpt_dir=str(tmp_path / "ckpt"),
+        **(SMALL | {"max_steps": 4}),
+    )
+    flow.initialize()
+    trainer = flow.parser.get_parsed_content("train#trainer")
+    checkpoint = flow.parser.get_parsed_content("train#handlers")[-1]
+    from ignite.engine import Events
+
+    @trainer.on(Events.ITERATION_STARTED(once=3))
+    def stop():
+        checkpoint._on_signal(15, None)
+
+    flow.run()
+    assert trainer.state.iteration == 3
+    continued = run(["train"], scans, tmp_path, max_steps=4)
+    assert continued.get_parsed_content("train#trainer").state.iteration == 4
+    for name, value in continued.get_parsed_content("network").state_dict().items():
+        assert torch.equal(value, whole[name]), name
+
+
+def test_explicit_max_epochs_wins(scans, tmp_path):
+    parser = run(["train"], scans, tmp_path, **{"train#trainer#max_epochs": 1})
+    assert parser.get_parsed_content("train#trainer").state.iteration == 2
+    assert parser.get_parsed_content("total_steps") == 2
+
+
+def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys):
+    parser = run(["train"], scans, tmp_path, labeled="all", max_steps=1)
+    assert "no unlabeled scans (training is supervised only)" in capsys.readouterr().out
+    assert "alpha_usl" not in parser.get_parsed_content("train#trainer").state.output
+
+
+def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
+    run(["train_supervised"], scans, tmp_path)
+    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel=[24, 24, 24])
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["left atrium"]["cases"] == 1
+    assert (tmp_path / "out/PHANTOM_004_seg.nii.gz").is_file()
+
+
+def turned(affine, kind):
+    if kind == "flipped":
+        return affine @ np.diag([-1.0, 1, 1, 1])
+    if kind == "oblique":
+        angle = 0.2
+        turn = np.eye(4)
+        turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        return turn @ affine
+    return affine
+
+
+@pytest.mark.parametrize("kind", ["coarse", "flipped", "oblique"])
+def test_inference_gives_the_geometry_of_its_scan(kind, scans, tmp_path):
+    shape, spacing = ((30, 28, 26), 1.25) if kind == "coarse" else ((52, 50, 48), 0.625)
+    affine = turned(np.diag([spacing] * 3 + [1.0]), kind)
+    affine[:3, 3] = (-20, 30, 7)
+    image = np.zeros(shape, dtype=np.uint8)
+    image[5:20, 8:16, 10:25] = 200
+    nib.save(nib.Nifti1Image(image, affine), tmp_path / "scan.nii.gz")
+    flow = workflow(["inference"], base_filters=2, crop=SMALL["crop"])
+    network = flow.parser.get_parsed_content("network_def")
+    copy_intensity(network)
+    (tmp_path / "models").mkdir()
+    torch.save(network.state_dict(), tmp_path / "models/model.pt")
+    flow = workflow(
+        ["inference"],
+        base_filters=2,
+        crop=SMALL["crop"],
+        dataset_dir=str(tmp_path / "scan.nii.gz"),
+        output_dir=str(tmp_path / "masks"),
+        ckpt_dir=str(tmp_path / "models"),
+    )
+    flow.initialize()
+    copy_intensity(flow.parser.get_parsed_content("network"))
+    flow.run()
+    mask = nib.load(tmp_path / "masks/scan_seg.nii.gz")
+    assert mask.shape == shape
+    assert mask.get_data_dtype() == np.uint8
+    np.testing.assert_allclose(mask.affine, affine, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), image > 100)
+
+
+def copy_intensity(pair):
+    """Make a network answer class 1 where the image is bright: the mask then must lie on the object."""
+
+    def bright(image, text_index=None):
+        return torch.cat([torch.full_like(image, 0.5), image], dim=1) * 50
+
+    pair.alpha.forward = pair.beta.forward = bright
+
+
+def test_halved_weights_load_into_the_network(tmp_path):
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.BatchNorm3d(2))
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    halve_weights(tmp_path / "model.pt", tmp_path / "half.pt")
+    before = network[0].weight.detach().clone()
+    load_weights(network, tmp_path / "half.pt")
+    assert network[0].weight.dtype == torch.float32
+    torch.testing.assert_close(network[0].weight, before, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="does not exist"):
+        load_weights(network, tmp_path / "none.pt")
+    with pytest.raises(ValueError, match="does not fit this network"):
+        load_weights(torch.nn.Linear(2, 2), tmp_path / "half.pt")
+
+
+def test_bad_input_ends_in_one_line(scans, tmp_path):
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
+    command += ["--config_file", str(BUNDLE / "configs/train.json"), "--dataset_dir", str(tmp_path / "nowhere")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path / "nowhere") in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_equal_networks(scans, tmp_path):
+    files = [str(BUNDLE / "configs" / f"{name}.json") for name in ("train", "multi_gpu_train")]
+    states = tmp_path / "rank"
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "monai.bundle", "run", "training", "--config_file", str(files), "--bundle_root", str(BUNDLE)]
+    command += [
+        "--dataset_dir",
+        str(scans),
+        "--output_dir",
+        str(tmp_path / "out"),
+        "--ckpt_dir",
+        str(tmp_path / "ckpt"),
+    ]
+    save = f"$torch.save(@network.state_dict(), '{states}' + str(@rank) + '.pt')"
+    overrides = SMALL | {
+        "finalize": ["$torch.distributed.barrier()", save, "$torch.distributed.destroy_process_group()"]
+    }
+    overrides |= {"validation": 2, "max_steps": 2}
+    for key, value in overrides.items():
+        command += [f"--{key}", str(value)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (torch.load(f"{states}{rank}.pt", weights_only=True) for rank in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert any("running_mean" in name for name in first)

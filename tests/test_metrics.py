@@ -1,0 +1,316 @@
+"""Metrics against values worked out by hand, and against a slow computation written apart."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from numpy.random import default_rng
+
+from llmsegnet_bundle.metrics import CaseTable, case_metrics
+
+KEYS = [
+    "dice",
+    "jaccard",
+    "hd95_pooled_voxel",
+    "hd95_pooled_mm",
+    "hd95_strict_mm",
+    "asd_voxel",
+    "asd_mm",
+    "assd_mm",
+    "missed",
+    "false_alarm",
+]
+DISTANCES = KEYS[2:8]
+UNIT = (1.0, 1.0, 1.0)
+
+
+def mask_of(*voxels, shape=(8, 8, 8)):
+    mask = np.zeros(shape, dtype=np.uint8)
+    for voxel in voxels:
+        mask[voxel] = 1
+    return mask
+
+
+def surface_points(mask):
+    """Return the voxels of which some face neighbor is outside the mask or the image."""
+    inside = {tuple(int(i) for i in voxel) for voxel in np.argwhere(mask)}
+    steps = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]
+    return np.array(
+        [v for v in sorted(inside) if any((v[0] + a, v[1] + b, v[2] + c) not in inside for a, b, c in steps)]
+    )
+
+
+def slow_metrics(pred, label, spacing_mm):
+    """Return the distances from all pairs of surface points."""
+    found = {}
+    for unit, scale in (("voxel", np.ones(3)), ("mm", np.array(spacing_mm))):
+        a, b = surface_points(pred) * scale, surface_points(label) * scale
+        pairs = np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=-1))
+        forth, back = pairs.min(axis=1), pairs.min(axis=0)
+        found[f"hd95_pooled_{unit}"] = np.percentile([*forth, *back], 95)
+        found[f"hd95_strict_{unit}"] = max(np.percentile(forth, 95), np.percentile(back, 95))
+        found[f"asd_{unit}"] = sum(forth) / len(forth)
+        found[f"assd_{unit}"] = (sum(forth) + sum(back)) / (len(forth) + len(back))
+    return {key: found[key] for key in DISTANCES}
+
+
+def test_keys_are_complete_and_ordered():
+    mask = mask_of((3, 3, 3))
+    metrics = case_metrics(mask, mask, UNIT)
+    assert list(metrics) == KEYS
+    assert all(type(value) is float for value in metrics.values())
+
+
+def test_same_mask_is_perfect():
+    mask = mask_of(np.s_[2:5, 2:5, 2:5])
+    expected = dict.fromkeys(KEYS, 0.0) | {"dice": 1.0, "jaccard": 1.0}
+    assert case_metrics(mask, mask, (1.0, 2.0, 3.0)) == expected
+
+
+def test_cube_shifted_by_one_matches_hand_computation():
+    # 3^3 cubes, 26 surface voxels each: all but the center. Of pred, the plane ahead (9 voxels) is 1 from label, and
+    # so is the voxel at the center of label; the other 16 lie on the surface of label. Mirrored for label.
+    pred, label = mask_of(np.s_[3:6, 2:5, 2:5]), mask_of(np.s_[2:5, 2:5, 2:5])
+    metrics = case_metrics(pred, label, (0.5, 0.5, 0.5))
+    assert metrics["dice"] == pytest.approx(2 * 18 / 54)
+    assert metrics["jaccard"] == pytest.approx(18 / 36)
+    assert metrics["hd95_pooled_voxel"] == 1.0
+    assert metrics["hd95_pooled_mm"] == metrics["hd95_strict_mm"] == 0.5
+    assert metrics["asd_voxel"] == pytest.approx(10 / 26)
+    assert metrics["asd_mm"] == metrics["assd_mm"] == pytest.approx(5 / 26)
+
+
+@pytest.mark.parametrize(("voxel", "mm"), [((4, 1, 1), 3.0), ((1, 4, 1), 6.0), ((1, 1, 4), 9.0)])
+def test_voxels_three_apart_use_the_spacing_of_their_axis(voxel, mm):
+    metrics = case_metrics(mask_of(voxel), mask_of((1, 1, 1)), (1.0, 2.0, 3.0))
+    assert metrics["dice"] == metrics["jaccard"] == metrics["missed"] == metrics["false_alarm"] == 0.0
+    assert metrics["hd95_pooled_voxel"] == metrics["asd_voxel"] == 3.0
+    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [mm] * 4
+
+
+def test_nearest_voxel_depends_on_spacing():
+    # 3 voxels along the first axis (3 mm) or 2 along the last (6 mm): voxels and mm choose different ones
+    metrics = case_metrics(mask_of((1, 1, 1)), mask_of((4, 1, 1), (1, 1, 3)), (1.0, 2.0, 3.0))
+    assert metrics["asd_voxel"] == 2.0
+    assert metrics["asd_mm"] == 3.0
+    assert metrics["assd_mm"] == pytest.approx((3 + 3 + 6) / 3)
+
+
+def test_both_empty_is_perfect_and_distances_are_nan():
+    metrics = case_metrics(mask_of(), mask_of(), UNIT)
+    assert metrics["dice"] == metrics["jaccard"] == 1.0
+    assert metrics["missed"] == metrics["false_alarm"] == 0.0
+    assert all(math.isnan(metrics[key]) for key in DISTANCES)
+
+
+@pytest.mark.parametrize("flag", ["missed", "false_alarm"])
+def test_one_empty_mask_gives_the_image_diagonal(flag):
+    shape = (3, 4, 12)  # diagonal 13; with the spacing 6, 8, 24: 26
+    full, empty = mask_of((1, 1, 1), shape=shape), mask_of(shape=shape)
+    metrics = case_metrics(*((empty, full) if flag == "missed" else (full, empty)), (2.0, 2.0, 2.0))
+    assert {key: metrics[key] for key in DISTANCES if key.endswith("_voxel")} == {
+        "hd95_pooled_voxel": 13.0,
+        "asd_voxel": 13.0,
+    }
+    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [26.0] * 4
+    assert metrics["dice"] == metrics["jaccard"] == 0.0
+    assert metrics[flag] == 1.0
+    assert metrics["missed"] + metrics["false_alarm"] == 1.0
+
+
+def test_diagonal_of_a_miss_uses_every_spacing():
+    metrics = case_metrics(mask_of(shape=(3, 2, 4)), mask_of((0, 0, 0), shape=(3, 2, 4)), (1.0, 2.0, 3.0))
+    assert metrics["hd95_pooled_mm"] == pytest.approx(13.0)  # 3, 4, 12
+    assert metrics["hd95_pooled_voxel"] == pytest.approx(math.sqrt(29))
+
+
+def test_pooled_and_strict_hd95_differ_on_a_far_voxel():
+    # label is a row of 19 voxels; pred the same row and one voxel 10 away. Pooled: one 10 among 39 distances, at
+    # rank 38, and the percentile is at rank 36.1, so 0. Strict: one 10 among pred's 20 distances, the percentile at
+    # rank 18.05 between 0 and 10, so 0.5.
+    label = mask_of(np.s_[0:19, 0, 0], shape=(19, 11, 2))
+    pred = label.copy()
+    pred[0, 10, 0] = 1
+    metrics = case_metrics(pred, label, (2.0, 2.0, 2.0))
+    assert metrics["hd95_pooled_voxel"] == metrics["hd95_pooled_mm"] == 0.0
+    assert metrics["hd95_strict_mm"] == pytest.approx(1.0)
+    assert metrics["asd_voxel"] == pytest.approx(10 / 20)
+    assert metrics["assd_mm"] == pytest.approx(20 / 39)
+
+
+def test_asd_is_directed_from_prediction_to_label():
+    one, two = mask_of((1, 1, 1)), mask_of((1, 1, 1), (1, 1, 5))
+    assert case_metrics(one, two, UNIT)["asd_voxel"] == 0.0
+    assert case_metrics(two, one, UNIT)["asd_voxel"] == 2.0
+    assert case_metrics(one, two, UNIT)["assd_mm"] == case_metrics(two, one, UNIT)["assd_mm"] == pytest.approx(4 / 3)
+
+
+def test_mask_touching_the_border_has_its_surface_there():
+    # the full image's surface is its border; the center, the only voxel of pred, is 1 from the centers of the faces
+    full = np.ones((3, 3, 3))
+    metrics = case_metrics(mask_of((1, 1, 1), shape=(3, 3, 3)), full, UNIT)
+    assert metrics["asd_voxel"] == 1.0
+    back = 6 * 1 + 12 * math.sqrt(2) + 8 * math.sqrt(3)  # faces, edges, corners
+    assert metrics["assd_mm"] == pytest.approx((1 + back) / 27)
+    assert metrics["hd95_pooled_voxel"] == pytest.approx(math.sqrt(3))
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (0.7, 0.7, 0.7), (0.6, 1.1, 2.5)])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_masks_match_all_pairs(seed, spacing_mm):
+    rng = default_rng(seed)
+    low, high = [(0, 9), (2, 7), (0, 5), (4, 9)][seed]  # touching all borders, none, one side, the other
+    pred, label = np.zeros((2, 9, 9, 9), dtype=bool)
+    box = np.s_[low:high, low:high, low:high]
+    pred[box] = rng.random(pred[box].shape) < 0.7
+    label[box] = rng.random(label[box].shape) < 0.4
+    metrics = case_metrics(pred, label, spacing_mm)
+    assert {key: metrics[key] for key in DISTANCES} == pytest.approx(slow_metrics(pred, label, spacing_mm))
+    dice = 2 * (pred & label).sum() / (pred.sum() + label.sum())
+    assert metrics["dice"] == pytest.approx(dice)
+    assert metrics["jaccard"] == pytest.approx(dice / (2 - dice))
+
+
+@pytest.mark.parametrize("kind", [torch.BoolTensor, torch.LongTensor, torch.FloatTensor, MetaTensor])
+def test_tensors_give_the_numbers_of_arrays(kind):
+    pred, label = mask_of((1, 1, 1), (1, 2, 1)), mask_of((1, 1, 1), (4, 4, 4))
+    convert = kind if kind is MetaTensor else lambda tensor: tensor.type(kind)
+    tensors = [convert(torch.from_numpy(mask)) for mask in (pred, label)]
+    assert case_metrics(*tensors, torch.tensor([1.0, 2.0, 3.0])) == case_metrics(pred, label, (1, 2, 3))
+
+
+def test_inputs_stay_as_they_were():
+    pred, label = mask_of((1, 1, 1)), mask_of((2, 2, 2))
+    case_metrics(pred, label, UNIT)
+    np.testing.assert_array_equal(pred, mask_of((1, 1, 1)))
+    np.testing.assert_array_equal(label, mask_of((2, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("pred", "label", "message"),
+    [
+        (np.zeros((2, 2, 2)), np.zeros((2, 2, 3)), r"must have one shape, got \(2, 2, 2\) and \(2, 2, 3\)"),
+        (np.zeros((2, 2)), np.zeros((2, 2)), r"pred must be 3-D \(H, W, D\), got shape \(2, 2\)"),
+        (torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2), "pred must be 3-D"),
+        (np.full((2, 2, 2), 2), np.zeros((2, 2, 2)), "pred must hold only integers from 0 to 1, got 2"),
+        (np.zeros((2, 2, 2)), np.full((2, 2, 2), 0.5), "label must hold only integers from 0 to 1, got 0.5"),
+        (np.full((2, 2, 2), -1), np.zeros((2, 2, 2)), "pred must hold only integers from 0 to 1, got -1"),
+        (np.zeros((2, 2, 2)), np.full((2, 2, 2), np.nan), "label must hold only integers from 0 to 1, got nan"),
+    ],
+)
+def test_bad_masks_raise(pred, label, message):
+    with pytest.raises(ValueError, match=message):
+        case_metrics(pred, label, UNIT)
+
+
+@pytest.mark.parametrize(
+    "spacing_mm",
+    [(1.0, 1.0), (1.0, 0.0, 1.0), (1.0, -1.0, 1.0), (1.0, math.nan, 1.0), (1.0, math.inf, 1.0), 1.0, "abc", None],
+)
+def test_bad_spacing_raises(spacing_mm):
+    with pytest.raises(ValueError, match="spacing_mm must be 3 positive numbers, got"):
+        case_metrics(mask_of(), mask_of(), spacing_mm)
+
+
+CLASSES = ("background", "heart", "tumor")
+
+
+@pytest.fixture
+def table():
+    """Return two cases; heart: perfect, then 4 voxels off; tumor: missed, then absent from both maps."""
+    table = CaseTable()
+    first = 2 * mask_of((1, 1, 1)) + mask_of((5, 5, 5))
+    table.add("one", mask_of((5, 5, 5)), first, UNIT, CLASSES)
+    table.add("two, late", mask_of((1, 1, 1)), mask_of((1, 1, 5)), UNIT, CLASSES)
+    return table
+
+
+def test_table_row_is_the_metrics_of_one_class(table):
+    assert [(row["case"], row["class"]) for row in table.rows] == [
+        ("one", "heart"),
+        ("one", "tumor"),
+        ("two, late", "heart"),
+        ("two, late", "tumor"),
+    ]
+    expected = case_metrics(mask_of((1, 1, 1)), mask_of((1, 1, 5)), UNIT)
+    assert table.rows[2] == {"case": "two, late", "class": "heart", **expected}
+    assert table.rows[1]["missed"] == 1.0
+
+
+def test_table_takes_float_label_maps():
+    table = CaseTable()
+    label = MetaTensor(torch.from_numpy(2 * mask_of((1, 1, 1))).float())
+    table.add("one", label, label, UNIT, CLASSES)
+    assert [row["dice"] for row in table.rows] == [1.0, 1.0]
+
+
+def test_summary_leaves_nan_out(table):
+    summary = table.summary()
+    heart, tumor = summary["heart"], summary["tumor"]
+    assert list(heart) == ["cases", "missed", "false_alarms", *KEYS[:8]]
+    assert (heart["cases"], heart["missed"], heart["false_alarms"]) == (2, 0, 0)
+    assert heart["dice"] == {"mean": 0.5, "std": 0.5, "median": 0.5}
+    assert heart["asd_mm"] == {"mean": 2.0, "std": 2.0, "median": 2.0}
+    assert (tumor["cases"], tumor["missed"], tumor["false_alarms"]) == (2, 1, 0)
+    assert tumor["dice"] == {"mean": 0.5, "std": 0.5, "median": 0.5}  # a miss, and rightly nothing
+    diagonal = pytest.approx(8 * math.sqrt(3))
+    assert tumor["asd_mm"] == {"mean": diagonal, "std": 0.0, "median": diagonal}
+
+
+def test_summary_of_nan_only_is_none_and_false_alarms_are_counted():
+    table = CaseTable()
+    table.add("one", mask_of((1, 1, 1)), mask_of(), UNIT, CLASSES)
+    assert table.summary()["heart"]["false_alarms"] == 1
+    assert table.summary()["tumor"]["asd_mm"] == {"mean": None, "std": None, "median": None}
+
+
+def test_written_files_hold_rows_and_summary(table, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    table.write(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["metrics.csv", "summary.json"]  # nothing temporary left
+    with (folder / "metrics.csv").open(newline="") as file:
+        header, *lines = csv.reader(file)
+    assert header == ["case", "class", *KEYS]
+    for line, row in zip(lines, table.rows, strict=True):
+        assert line[:2] == [row["case"], row["class"]]
+        np.testing.assert_array_equal([float(value) for value in line[2:]], [row[key] for key in KEYS])
+    assert json.loads((folder / "summary.json").read_text()) == table.summary()
+
+
+def test_write_again_replaces_the_files(table, tmp_path):
+    table.write(tmp_path)
+    table.add("three", mask_of(), mask_of(), UNIT, CLASSES)
+    table.write(tmp_path)
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 1 + 3 * 2
+    assert json.loads((tmp_path / "summary.json").read_text())["heart"]["cases"] == 3
+
+
+def test_failed_write_keeps_the_old_file_and_leaves_nothing(table, tmp_path):
+    table.write(tmp_path)
+    before = (tmp_path / "metrics.csv").read_bytes()
+    table.rows.append({"case": "broken", "unknown": 1.0})
+    with pytest.raises(ValueError, match="unknown"):
+        table.write(tmp_path)
+    assert (tmp_path / "metrics.csv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pred", "classes", "message"),
+    [
+        ("one", mask_of(), CLASSES, "name must be new to the table, got 'one' again"),
+        ("new", mask_of(), ("background",), "classes must be different names, background first, at least 2"),
+        ("new", mask_of(), ("background", "heart", "heart"), "classes must be different names"),
+        ("new", mask_of(), "heart", "classes must be different names"),
+        ("new", 3 * mask_of((1, 1, 1)), CLASSES, "pred must hold only integers from 0 to 2, got 3"),
+        ("new", mask_of(shape=(2, 2, 2)), CLASSES, "pred and label must have one shape"),
+    ],
+)
+def test_bad_case_raises_and_adds_no_row(table, name, pred, classes, message):
+    with pytest.raises(ValueError, match=message):
+        table.add(name, pred, mask_of(), UNIT, classes)
+    assert len(table.rows) == 4

@@ -1,0 +1,39 @@
+import torch
+
+from llmsegnet_bundle.mixing import CutMixDraw, cutmix, draw_cutmix
+
+
+def test_cutmix_puts_the_partner_inside_the_box_only():
+    volumes = torch.arange(4.0).reshape(4, 1, 1, 1, 1).expand(4, 1, 8, 8, 4)
+    mixed = cutmix(volumes, CutMixDraw(partners=(0, 2), boxes=((1, 3, 2, 5), (0, 8, 0, 8))))
+    expected = torch.full((8, 8, 4), 2.0)
+    expected[1:3, 2:5] = 0.0
+    assert torch.equal(mixed[0, 0], expected)
+    assert (mixed[1] == 2.0).all()
+
+
+def test_cutmix_mixes_image_and_target_alike():
+    torch.manual_seed(0)
+    image = torch.rand(4, 1, 16, 16, 8)
+    for _ in range(20):
+        draw = draw_cutmix(image.shape[2:], 4, 2)
+        assert torch.equal(cutmix(image * 3, draw), cutmix(image, draw) * 3)
+        assert torch.equal(cutmix(image.repeat(1, 2, 1, 1, 1), draw)[:, 1:], cutmix(image, draw))
+
+
+def test_cutmix_leaves_its_input_alone():
+    image = torch.rand(4, 1, 16, 16, 8)
+    before = image.clone()
+    cutmix(image, draw_cutmix(image.shape[2:], 4, 2))
+    assert torch.equal(image, before)
+
+
+def test_draw_stays_inside_and_takes_partners_of_the_whole_batch():
+    torch.manual_seed(0)
+    draws = [draw_cutmix((32, 16, 8), 4, 2) for _ in range(300)]
+    for draw in draws:
+        for x0, x1, y0, y1 in draw.boxes:
+            assert 0 <= x0 <= x1 <= 32
+            assert 0 <= y0 <= y1 <= 16
+        assert len(set(draw.partners)) == 2
+    assert {partner for draw in draws for partner in draw.partners} == {0, 1, 2, 3}

@@ -1,0 +1,21 @@
+import math
+
+import pytest
+
+from llmsegnet_bundle.ramps import poly_decay, sigmoid_ramp, total_steps
+
+
+def test_sigmoid_ramp_equals_closed_form():
+    assert sigmoid_ramp(0, 160, 0.3) == pytest.approx(0.3 * math.exp(-5))
+    assert sigmoid_ramp(80, 160, 0.3) == pytest.approx(0.3 * math.exp(-1.25))
+    assert sigmoid_ramp(160, 160, 0.3) == sigmoid_ramp(9999, 160, 0.3) == 0.3
+    assert sigmoid_ramp(0, 0, 0.3) == 0.3
+
+
+def test_poly_decay_equals_closed_form():
+    assert [poly_decay(t, 10) for t in (0, 5, 10, 11)] == pytest.approx([1.0, 0.5**0.9, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(3, 250), (2, 200), (5, 500)])
+def test_total_steps_follows_an_explicit_max_epochs(epochs, steps):
+    assert total_steps(250, 100, epochs) == steps
