@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -15,7 +15,6 @@ from nibabel.spatialimages import SpatialImage
 PathLike = str | Path
 Item = dict[str, str]
 Datalist = dict[str, list[Item]]
-
 SPLITS = ("labeled", "unlabeled", "validation", "test")
 
 
@@ -58,21 +57,16 @@ def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str 
     least, folder = _least(labeled), Path(dataset_dir) / "imagesTr"
     if validation < 0:
         raise ValueError(f"validation must be at least 0, got {validation}")
-    if not folder.is_dir():
-        raise ValueError(f"{folder} does not exist; set dataset_dir to the folder that holds imagesTr and labelsTr")
-    images = _scans(folder)
+    images, labels = _scans(folder), _scans(folder.with_name("labelsTr"))
     if not images:
-        raise ValueError(f"{folder} is empty; put scans (*.nii.gz or *.nii) into it")
-    if twins := [image for image in images if image.with_name(f"{image.name}.gz") in images]:
-        raise ValueError(f"{twins[0]} is there a second time as {twins[0].name}.gz; remove one of the two")
-    labels = _scans(folder.with_name("labelsTr"))
+        state = "has no *.nii.gz or *.nii" if folder.is_dir() else "does not exist"
+        raise ValueError(f"{folder} {state}; set dataset_dir to the folder that holds imagesTr and labelsTr")
     if orphans := [label for label in labels if folder / label.name not in images]:
         raise ValueError(f"{orphans[0]} is a label without a scan; give it the file name of its scan in imagesTr")
-    if len(labels) < least + validation:
-        raise ValueError(
-            f"{dataset_dir} has {len(labels)} scans with a label, labeled + validation need {least + validation}; "
-            "lower one of them, or put more labels into labelsTr"
-        )
+    have, need = len(labels), least + validation
+    if have < need:
+        advice = "lower labeled" if have > validation else "lower validation" if have > 1 else "fill labelsTr"
+        raise ValueError(f"{dataset_dir} has {have} scans with a label, labeled + validation need {need}; {advice}")
     pairs = [_item(folder / label.name, label) for label in labels]
     first = len(pairs) - validation  # of the validation scans
     kept, held_out = pairs[: first if labeled == "all" else least], pairs[first:]
@@ -96,18 +90,18 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
         ValueError: when the file is no such file, a scan is missing or listed twice, or a label is lacking.
     """
     least = _least(labeled)
-    if not Path(datalist).is_file():
-        raise ValueError(f"{datalist} does not exist; set datalist to a split file, or to null to split the folder")
     try:
         lists = json.loads(Path(datalist).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{datalist} is not JSON ({error})") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{datalist} is no readable JSON file ({error}); correct datalist, or set it to null"
+        ) from None
     if not isinstance(lists, dict):
         raise ValueError(f"{datalist} must be a dictionary of the lists {', '.join(SPLITS)}")
     if unknown := [key for key in lists if key not in SPLITS]:
         raise ValueError(f"{datalist} has the unknown key {unknown[0]!r}; use only {', '.join(SPLITS)}")
-    if missing := [key for key in ("labeled", "validation") if not isinstance(lists.get(key), list)]:
-        raise ValueError(f"{datalist} lacks the key {missing[0]!r}; add the list of these scans")
+    if wrong := [key for key in SPLITS if not isinstance(({"unlabeled": [], "test": []} | lists).get(key), list)]:
+        raise ValueError(f"{datalist} lacks the list {wrong[0]!r}; add the list of these scans")
     result: Datalist = {"labeled": [], "unlabeled": [], "validation": []}
     seen: dict[Path, str] = {}
     for split, entries in lists.items():
@@ -118,32 +112,25 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
             if image in seen:
                 raise ValueError(f"{where}: {item['image']} is already in {seen[image]!r}; list every scan once")
             seen[image] = split
-    pairs = result["labeled"]
-    if len(pairs) < least:
-        raise ValueError(f"{datalist} has {len(pairs)} labeled scans, must have at least {least}; lower labeled")
-    kept = len(pairs) if labeled == "all" else least
-    others = [_item(item["image"]) for item in pairs[kept:]]
-    return result | {"labeled": pairs[:kept], "unlabeled": result["unlabeled"] + others}
+    if (have := len(result["labeled"])) < least:
+        raise ValueError(f"{datalist} has {have} labeled scans, must have at least {least}; lower labeled")
+    if labeled != "all":
+        result["unlabeled"] += [_item(item["image"]) for item in result["labeled"][least:]]
+        del result["labeled"][least:]
+    return result
 
 
-def beside(labeled_items: Iterable[Item], known_items: Iterable[Item]) -> list[Item]:
-    """Return the scans in the folders of the labeled scans that no list knows, as unlabeled items.
+def beside(labeled_items: Sequence[Item], known_items: Sequence[Item]) -> list[Item]:
+    """Return {"image"} of each scan, sorted, that lies in a folder of the labeled scans and is in neither list.
 
     Args:
-        labeled_items: items whose image folders are searched; their own files are left out.
+        labeled_items: items whose image folders are searched.
         known_items: other items to leave out, such as validation.
-
-    Returns:
-        Items {"image"}, sorted.
     """
-    labeled_items = list(labeled_items)
     known = {Path(path).resolve() for item in [*labeled_items, *known_items] for path in _files(item)}
-    found: dict[Path, Item] = {}
-    for folder in sorted({Path(item["image"]).parent for item in labeled_items}):
-        for path in _scans(folder):
-            if path.resolve() not in known:
-                found.setdefault(path.resolve(), _item(path))
-    return sorted(found.values(), key=lambda item: item["image"])
+    folders = sorted({Path(item["image"]).parent for item in labeled_items})
+    found = {path.resolve(): path for folder in folders for path in _scans(folder)}  # once, however folders are written
+    return [_item(path) for path in sorted(path for resolved, path in found.items() if resolved not in known)]
 
 
 def unlabeled(
@@ -207,11 +194,9 @@ def digest(datalist: Datalist) -> str:
 
 
 def _least(labeled: int | str) -> int:
-    if labeled == "all":
-        return 1
-    if not isinstance(labeled, int) or labeled < 1:
+    if labeled != "all" and (not isinstance(labeled, int) or labeled < 1):
         raise ValueError(f"labeled must be a whole number of at least 1, or 'all', got {labeled!r}")
-    return labeled
+    return 1 if labeled == "all" else int(labeled)
 
 
 def _scans(folder: Path) -> list[Path]:
@@ -232,10 +217,8 @@ def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
     if not isinstance(given, dict) or not isinstance(given.get("image"), str):
         raise ValueError(f"{where}: {entry!r} has no image; write {{'image': path, 'label': path}}")
     label = None if split == "unlabeled" else given.get("label")
-    if label is None and split in ("labeled", "validation"):
-        raise ValueError(f"{where}: {given['image']} has no label; add one, or move it to 'unlabeled'")
-    if not isinstance(label, str | None):
-        raise ValueError(f"{where}: the label of {given['image']} must be a path, got {label!r}")
+    if not isinstance(label, str) and (label is not None or split in ("labeled", "validation")):
+        raise ValueError(f"{where}: {given['image']} has no label; add its path, or move the scan to 'unlabeled'")
     item = _item(root / given["image"], None if label is None else root / label)
     for path in _files(item):
         if not Path(path).is_file():

@@ -27,25 +27,23 @@ def case_metrics(pred: Volume, label: Volume, spacing_mm: Sequence[float]) -> di
     - `hd95_strict_mm`: the larger of the two directed 95th percentiles, as MONAI's;
     - `asd_*`: mean distance from the surface of pred to that of label, as medpy's `asd(pred, label)`;
     - `assd_mm`: mean over both directed surface distances put together, as MONAI's and as medpy's from 0.5 on
-      (medpy 0.4 took the mean of the two directed means instead);
-    - `missed`, `false_alarm`: 1.0 or 0.0.
+      (medpy 0.4 took the mean of the two directed means instead).
 
     Surface voxels are those with a face neighbor outside the mask; outside the image is outside the mask.
 
-    | label | pred | dice, jaccard | distances | flag |
+    | label | pred | dice, jaccard | distances | 1.0, else 0.0 |
     |---|---|---|---|---|
     | empty | empty | 1 | nan: not counted | none |
     | not empty | empty | 0 | the image diagonal | `missed` |
     | empty | not empty | 0 | the image diagonal | `false_alarm` |
 
-    The image diagonal is the norm of the image's shape, in mm of shape times spacing.
+    The image diagonal is the norm of the image's shape; in mm, of shape times spacing.
 
     Args:
         pred, label: binary masks, of any type.
         spacing_mm: distance between voxel centers along each axis.
 
-    Shape:
-        pred and label (H, W, D).
+    Shape: pred and label (H, W, D).
 
     Raises:
         ValueError: when the shapes differ or are not 3-D, a value is not 0 or 1, or a spacing is not positive.
@@ -53,13 +51,12 @@ def case_metrics(pred: Volume, label: Volume, spacing_mm: Sequence[float]) -> di
     Source: medpy.metric.binary 0.5.2.
 
     Example:
-        >>> mask = np.ones((2, 2, 2))
-        >>> case_metrics(mask, mask, (1.0, 1.0, 1.0))["dice"]
+        >>> case_metrics(np.ones((2, 2, 2)), np.ones((2, 2, 2)), (1.0, 1.0, 1.0))["dice"]
         1.0
     """
     pred_map, label_map = _checked_pair(pred, label, class_count=2)
     spacing = _checked_spacing(spacing_mm)
-    pred_mask, label_mask = pred_map == 1, label_map == 1
+    pred_mask, label_mask = pred_map == 1, label_map == 1  # (H, W, D)
     pred_size, label_size = int(pred_mask.sum()), int(label_mask.sum())
     shared = int((pred_mask & label_mask).sum())
     missed, false_alarm = label_size > 0 and pred_size == 0, pred_size > 0 and label_size == 0
@@ -70,14 +67,13 @@ def case_metrics(pred: Volume, label: Volume, spacing_mm: Sequence[float]) -> di
         diagonal_voxel, diagonal_mm = math.hypot(*pred_mask.shape), math.hypot(*(pred_mask.shape * spacing))
         distances = {key: diagonal_voxel if key.endswith("_voxel") else diagonal_mm for key in DISTANCES}
     union = pred_size + label_size - shared
-    values = {
+    return {
         "dice": 2 * shared / (pred_size + label_size) if union else 1.0,
         "jaccard": shared / union if union else 1.0,
-        **distances,
+        **{key: distances[key] for key in DISTANCES},
         "missed": float(missed),
         "false_alarm": float(false_alarm),
     }
-    return {key: values[key] for key in KEYS}
 
 
 class CaseTable:
@@ -97,12 +93,9 @@ class CaseTable:
 
         Args:
             name: of the case.
-            pred, label: class index of each voxel.
+            pred, label: class index of each voxel (H, W, D).
             spacing_mm: distance between voxel centers along each axis.
             classes: names of all classes, the background first.
-
-        Shape:
-            pred and label (H, W, D).
 
         Raises:
             ValueError: when the case is there already, the classes are not 2 or more different names, a value is no
@@ -123,9 +116,8 @@ class CaseTable:
 
         nan is left out; a measure that is nan in every case gives None. std divides by the number of values.
         """
-        by_class: dict[str, list[dict[str, Any]]] = {}
-        for row in self.rows:
-            by_class.setdefault(row["class"], []).append(row)
+        kinds = dict.fromkeys(row["class"] for row in self.rows)
+        by_class = {kind: [row for row in self.rows if row["class"] == kind] for kind in kinds}
         return {
             kind: {
                 "cases": len(rows),
@@ -139,8 +131,7 @@ class CaseTable:
     def write(self, folder: Path) -> None:
         """Write `metrics.csv`, one row for each case and class, and `summary.json`, making the folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        # a reader never sees half a file
-        temporary = folder / f".metrics.{os.getpid()}.tmp"
+        temporary = folder / f".metrics.{os.getpid()}.tmp"  # so that a reader never sees half a file
         try:
             with temporary.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, ("case", "class", *KEYS), lineterminator="\n")
@@ -155,8 +146,10 @@ class CaseTable:
 
 def _distances(pred: np.ndarray, label: np.ndarray, spacing: np.ndarray) -> dict[str, float]:
     # exact: both surfaces lie in the box, and the margin of one voxel keeps their neighbors
-    box = tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in ndimage.find_objects(pred | label)[0])
-    pred, label = _surface(pred[box]), _surface(label[box])
+    (tight,) = ndimage.find_objects((pred | label).astype(np.uint8))
+    box = tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in tight)
+    connectivity = ndimage.generate_binary_structure(3, 1)
+    pred, label = (mask[box] & ~ndimage.binary_erosion(mask[box], connectivity) for mask in (pred, label))  # surfaces
     forth, back = (_directed(*pair, np.ones(3)) for pair in ((pred, label), (label, pred)))
     in_voxel = {"hd95_pooled_voxel": _percentile_95(forth, back), "asd_voxel": float(forth.mean())}
     if (spacing == spacing[0]).all():
@@ -171,10 +164,6 @@ def _distances(pred: np.ndarray, label: np.ndarray, spacing: np.ndarray) -> dict
     }
 
 
-def _surface(mask: np.ndarray) -> np.ndarray:
-    return mask & ~ndimage.binary_erosion(mask, ndimage.generate_binary_structure(3, 1))
-
-
 def _directed(start: np.ndarray, end: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return ndimage.distance_transform_edt(~end, sampling=spacing)[start]
 
@@ -185,8 +174,9 @@ def _percentile_95(*distances: np.ndarray) -> float:
 
 def _statistics(values: list[float]) -> dict[str, float | None]:
     counted = [value for value in values if not math.isnan(value)]
-    functions = {"mean": np.mean, "std": np.std, "median": np.median}
-    return {name: float(function(counted)) if counted else None for name, function in functions.items()}
+    if not counted:
+        return dict.fromkeys(("mean", "std", "median"))
+    return {"mean": float(np.mean(counted)), "std": float(np.std(counted)), "median": float(np.median(counted))}
 
 
 def _checked_pair(pred: Volume, label: Volume, class_count: int) -> list[np.ndarray]:
