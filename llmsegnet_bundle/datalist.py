@@ -134,8 +134,8 @@ def beside(labeled_items: Sequence[Item], known_items: Sequence[Item]) -> list[I
 
 
 def unlabeled(
-    labeled_items: Iterable[Item],
-    validation_items: Iterable[Item],
+    labeled_items: Sequence[Item],
+    validation_items: Sequence[Item],
     dataset_dir: PathLike,
     datalist: PathLike | None = None,
     labeled: int | str = "all",
