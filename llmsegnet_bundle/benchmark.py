@@ -26,7 +26,8 @@ def benchmark_step(crop: Sequence[int] = (112, 112, 80), repeats: int = 5, devic
         device: torch device.
     """
     torch.manual_seed(0)
-    pair = LLMSegNetPair(*[LLMSegNet(VNet(), torch.randn(9, 384)) for _ in range(2)])
+    text = torch.randn(9, 384)
+    pair = LLMSegNetPair(LLMSegNet(VNet(), text), LLMSegNet(VNet(), text))
     fast_layout(pair, device)
     batch = {
         "image": torch.rand(LABELED + UNLABELED, 1, *crop, device=device),

@@ -93,9 +93,7 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
     try:
         lists = json.loads(Path(datalist).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{datalist} is no readable JSON file ({error}); correct datalist, or set it to null"
-        ) from None
+        raise ValueError(f"{datalist} is no readable JSON file ({error}); correct it or set datalist to null") from None
     if not isinstance(lists, dict):
         raise ValueError(f"{datalist} must be a dictionary of the lists {', '.join(SPLITS)}")
     if unknown := [key for key in lists if key not in SPLITS]:

@@ -43,8 +43,8 @@ def demo(folder: Path) -> None:
     began = time.monotonic()
     scans, new = folder / "scans", folder / "new_scan"
     print(f"writing {SCANS} phantom scans, {LABELED} labeled, {VALIDATION} for validation, and a new one", flush=True)
-    write_phantom(scans, scans=SCANS, size=(64, 64, 48), spacing_mm=1.25, seed=0)
-    write_phantom(new, scans=1, size=(64, 64, 48), spacing_mm=1.25, seed=1)
+    write_phantom(scans, scans=SCANS, size=(64, 64, 48), spacing_mm=0.625, seed=0)
+    write_phantom(new, scans=1, size=(64, 64, 48), spacing_mm=0.625, seed=1)
     for config in ("train", "train_supervised"):
         run = folder / config
         common = {"dataset_dir": scans, "output_dir": run / "eval", "ckpt_dir": run / "checkpoints"}
@@ -77,7 +77,8 @@ def _report(folder: Path, new: Path) -> None:
         summary = json.loads((folder / config / "eval" / "summary.json").read_text())
         means[config] = summary["left atrium"]["dice"]["mean"]
     image, label, mask = (
-        nib.load(next(path.glob("*.nii*"))) for path in (new / "imagesTr", new / "labelsTr", folder / "new_mask")
+        nib.Nifti1Image.from_filename(next(path.glob("*.nii*")))
+        for path in (new / "imagesTr", new / "labelsTr", folder / "new_mask")
     )
     truth, pred = np.asarray(label.dataobj), np.asarray(mask.dataobj)
     dice = case_metrics(pred, truth, label.header.get_zooms())["dice"]

@@ -33,7 +33,7 @@ class ProbabilityInferer(SlidingWindowInferer):
         overlap = [max(0.0, 1.0 - (s + 0.5) / w) for s, w in zip(strides, window, strict=True)]
         super().__init__(roi_size=list(window), sw_batch_size=batch, overlap=overlap)
 
-    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         def probs(windows: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             with autocast(windows.device):
                 logits = network(windows, *args, **kwargs)

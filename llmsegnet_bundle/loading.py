@@ -31,7 +31,7 @@ class TwoStreamDataset(CacheDataset):
         self.labeled = len(data)
         super().__init__([*data, *unlabeled], transform, num_workers=num_workers, progress=progress)
 
-    def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:
+    def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:  # type: ignore[override]
         scan, seed = index
         self.transform.set_random_state(seed=seed)
         return super().__getitem__(scan)

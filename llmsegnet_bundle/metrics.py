@@ -20,16 +20,15 @@ KEYS = (*MEASURES, "missed", "false_alarm")
 
 
 def case_metrics(pred: Volume, label: Volume, spacing_mm: Sequence[float]) -> dict[str, float]:
-    """Return the overlap (fractions) and the surface distances of one predicted mask.
+    """Return the overlap in [0, 1] and the surface distances of one predicted mask.
 
-    - `dice`, `jaccard`: overlap in [0, 1];
     - `hd95_pooled_*`: 95th percentile over both directed surface distances put together, as medpy's `hd95`;
     - `hd95_strict_mm`: the larger of the two directed 95th percentiles, as MONAI's;
     - `asd_*`: mean distance from the surface of pred to that of label, as medpy's `asd(pred, label)`;
     - `assd_mm`: mean over both directed surface distances put together, as MONAI's and as medpy's from 0.5 on
       (medpy 0.4 took the mean of the two directed means instead).
 
-    Surface voxels are those with a face neighbor outside the mask; outside the image is outside the mask.
+    Surface voxels have a face neighbor outside the mask or the image (source: medpy.metric.binary 0.5.2). Empty masks:
 
     | label | pred | dice, jaccard | distances | 1.0, else 0.0 |
     |---|---|---|---|---|
@@ -48,8 +47,6 @@ def case_metrics(pred: Volume, label: Volume, spacing_mm: Sequence[float]) -> di
     Raises:
         ValueError: when the shapes differ or are not 3-D, a value is not 0 or 1, or a spacing is not positive.
 
-    Source: medpy.metric.binary 0.5.2.
-
     Example:
         >>> case_metrics(np.ones((2, 2, 2)), np.ones((2, 2, 2)), (1.0, 1.0, 1.0))["dice"]
         1.0
@@ -57,9 +54,8 @@ def case_metrics(pred: Volume, label: Volume, spacing_mm: Sequence[float]) -> di
     pred_map, label_map = _checked_pair(pred, label, class_count=2)
     spacing = _checked_spacing(spacing_mm)
     pred_mask, label_mask = pred_map == 1, label_map == 1  # (H, W, D)
-    pred_size, label_size = int(pred_mask.sum()), int(label_mask.sum())
-    shared = int((pred_mask & label_mask).sum())
-    missed, false_alarm = label_size > 0 and pred_size == 0, pred_size > 0 and label_size == 0
+    pred_size, label_size, shared = (int(mask.sum()) for mask in (pred_mask, label_mask, pred_mask & label_mask))
+    missed, false_alarm = label_size > pred_size == 0, pred_size > label_size == 0
     distances = dict.fromkeys(DISTANCES, math.nan)
     if pred_size and label_size:
         distances = _distances(pred_mask, label_mask, spacing)
@@ -148,8 +144,8 @@ def _distances(pred: np.ndarray, label: np.ndarray, spacing: np.ndarray) -> dict
     # exact: both surfaces lie in the box, and the margin of one voxel keeps their neighbors
     (tight,) = ndimage.find_objects((pred | label).astype(np.uint8))
     box = tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in tight)
-    connectivity = ndimage.generate_binary_structure(3, 1)
-    pred, label = (mask[box] & ~ndimage.binary_erosion(mask[box], connectivity) for mask in (pred, label))  # surfaces
+    cross = ndimage.generate_binary_structure(3, 1)
+    pred, label = (mask[box] & ~ndimage.binary_erosion(mask[box], cross) for mask in (pred, label))  # the surfaces
     forth, back = (_directed(*pair, np.ones(3)) for pair in ((pred, label), (label, pred)))
     in_voxel = {"hd95_pooled_voxel": _percentile_95(forth, back), "asd_voxel": float(forth.mean())}
     if (spacing == spacing[0]).all():
@@ -196,7 +192,7 @@ def _checked_spacing(spacing_mm: Sequence[float]) -> np.ndarray:
     try:
         spacing = np.asarray(spacing_mm, dtype=float)
     except (TypeError, ValueError):
-        spacing = np.empty(0)
+        spacing = np.empty(0)  # fails the check below, with its message
     if spacing.shape != (3,) or not (np.isfinite(spacing) & (spacing > 0)).all():
         raise ValueError(f"spacing_mm must be 3 positive numbers, got {spacing_mm}")
     return spacing

@@ -28,7 +28,7 @@ def autocast(device: torch.device | str) -> AbstractContextManager:
 
 def fast_layout(network: nn.Module, device: torch.device | str) -> nn.Module:
     """Move `network` to `device` with its weights in channels-last order, in which 3-D convolutions are fastest."""
-    return network.to(device=device, memory_format=torch.channels_last_3d)
+    return network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 class AutocastInferer(SimpleInferer):

@@ -108,7 +108,7 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
     )
     flow.initialize()
     trainer = flow.parser.get_parsed_content("train#trainer")
-    checkpoint = flow.parser.get_parsed_content("train#handlers")[-1]
+    checkpoint = flow.parser.get_parsed_content("train#handlers")[-2]
     from ignite.engine import Events
 
     @trainer.on(Events.ITERATION_STARTED(once=3))

@@ -176,9 +176,7 @@ def test_from_file_too_few_labels_are_refused(tmp_path):
 def test_from_file_no_json_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "split.json").write_text(text)
-    with pytest.raises(
-        ValueError, match=r"split.json is no readable JSON file .*; correct datalist, or set it to null"
-    ):
+    with pytest.raises(ValueError, match=r"split.json is no readable JSON file .*; correct it or set datalist to null"):
         from_file(tmp_path / "split.json", tmp_path)
 
 

@@ -35,6 +35,7 @@ class LLMSegNet(nn.Module):
     """
 
     has_text: Final[bool]
+    text_embedding: Tensor
 
     def __init__(
         self,
@@ -58,7 +59,11 @@ class LLMSegNet(nn.Module):
         elif fusion == "spatial":
             self.fusion = SpatialFusion(embedding.shape[1], grid, hidden)
         else:
-            self.fusion = ChannelFusion(embedding.shape[1], int(backbone.bottleneck_channels), hidden)
+            self.fusion = ChannelFusion(
+                embedding.shape[1],
+                int(backbone.bottleneck_channels),  # type: ignore[arg-type]
+                hidden,
+            )
 
     def embedding(self, text_index: Optional[int] = None) -> Tensor:  # noqa: UP045  TorchScript reads Optional
         """Return the (E,) embedding of one text, or for None the mean of all, scaled to their mean norm."""
@@ -70,7 +75,7 @@ class LLMSegNet(nn.Module):
 
     def forward(self, image: Tensor, text_index: Optional[int] = None) -> Tensor:  # noqa: UP045
         """Return logits; `text_index` chooses the text, None takes the mean embedding."""
-        skips, bottleneck = self.backbone.encode(image)
+        skips, bottleneck = self.backbone.encode(image)  # type: ignore[operator]
         if self.has_text:
             bottleneck = self.fusion(bottleneck, self.embedding(text_index))
-        return self.backbone.decode(bottleneck, skips)
+        return self.backbone.decode(bottleneck, skips)  # type: ignore[operator]

@@ -1,59 +1,20 @@
-"""What MONAI and ignite lack for step-based runs: the step limit, exact resume, a progress bar over all steps."""
+"""Exact continuation of a stopped run, and the best weights on validation."""
 
 import random
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
-from ignite.engine import Engine, Events
+from ignite.engine import Events
+from monai.engines import Workflow
 from torch import nn
 from tqdm import tqdm
 
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
-from llmsegnet_bundle.metrics import CaseTable
-
-
-class StepLimit:
-    """End the last epoch early, after `total_steps` in all; its end is an ordinary end of an epoch.
-
-    Args:
-        total_steps: steps of the whole run.
-    """
-
-    def __init__(self, total_steps: int) -> None:
-        self.total_steps = total_steps
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_COMPLETED(once=self.total_steps), self)
-
-    def __call__(self, engine: Engine) -> None:
-        if engine.state.iteration % engine.state.epoch_length:
-            engine.terminate_epoch()
-
-
-class SyncBuffers:
-    """Give all processes the batch-norm statistics of rank 0 at the end of each epoch; alone it does nothing.
-
-    Args:
-        network: whose buffers are made equal.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        if dist.is_available() and dist.is_initialized():
-            for buffer in self.network.buffers():
-                dist.broadcast(buffer, src=0)
 
 
 class Checkpoint:
@@ -84,7 +45,7 @@ class Checkpoint:
         objects: Mapping[str, Any],
         sampler: TwoStreamBatchSampler,
         total_steps: int,
-        validator: Engine,
+        validator: Workflow,
         resume: bool = True,
         every_s: float = 300.0,
         writes: bool = True,
@@ -102,19 +63,19 @@ class Checkpoint:
         self.stop_signal = 0
         self.saved_at = time.monotonic()
 
-    def attach(self, engine: Engine) -> None:
+    def attach(self, engine: Workflow) -> None:
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_done)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: Workflow) -> None:
         """Load `last.pt` when asked and there; catch the stop signals."""
         if self.resume and self.last_file.is_file():
             self._load(engine)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
-    def step_done(self, engine: Engine) -> None:
+    def step_done(self, engine: Workflow) -> None:
         """Save when it is time or when a signal came; at the end of an epoch, `epoch_done` does it."""
         step = engine.state.iteration
         if step % engine.state.epoch_length == 0 or step == self.total_steps:
@@ -124,7 +85,7 @@ class Checkpoint:
         if self.stop_signal:
             self._stop(engine)
 
-    def epoch_done(self, engine: Engine) -> None:
+    def epoch_done(self, engine: Workflow) -> None:
         """Keep the weights if they are the best yet, and save."""
         state = self.validator.state
         if self.writes and state.best_metric_epoch == engine.state.epoch:
@@ -140,12 +101,12 @@ class Checkpoint:
         self.stop_signal = number
         tqdm.write("stopping after this step; Ctrl-C again stops at once and loses the steps since the last save")
 
-    def _stop(self, engine: Engine) -> None:
+    def _stop(self, engine: Workflow) -> None:
         where = f"stopped at step {engine.state.iteration} of {self.total_steps}, saved in {self.last_file}"
         tqdm.write(f"{where}; the same command continues")
         engine.terminate()
 
-    def _save(self, engine: Engine) -> None:
+    def _save(self, engine: Workflow) -> None:
         self.saved_at = time.monotonic()
         if not self.writes:
             return
@@ -159,7 +120,7 @@ class Checkpoint:
         }
         _write(content, self.last_file)
 
-    def _load(self, engine: Engine) -> None:
+    def _load(self, engine: Workflow) -> None:
         try:
             content = torch.load(self.last_file, map_location="cpu", weights_only=True)
             for name, item in self.objects.items():
@@ -190,11 +151,11 @@ def _write(content: Any, file: Path) -> None:
 
 
 def _random_states() -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state()
+    kind, keys, *rest = np.random.get_state(legacy=True)
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "numpy": [kind, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest],
         "python": random.getstate(),
     }
 
@@ -207,93 +168,3 @@ def _set_random_states(states: Mapping[str, Any]) -> None:
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
-
-
-class Progress:
-    """A progress bar over all steps, with the loss terms, the ramp weight and the time left.
-
-    Args:
-        total_steps: steps of the whole run.
-        terms: engine output -> values shown.
-        validator: engine whose key metric is printed after each validation.
-        warmup_steps: steps measured before the time to expect is printed.
-    """
-
-    def __init__(
-        self, total_steps: int, terms: Callable[[Any], dict[str, float]], validator: Engine, warmup_steps: int = 3
-    ) -> None:
-        self.total_steps = total_steps
-        self.terms = terms
-        self.validator = validator
-        self.warmup_steps = warmup_steps
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_done)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)
-        engine.add_event_handler(Events.COMPLETED, self.close)
-
-    def start(self, engine: Engine) -> None:
-        first = engine.state.iteration
-        # a bar that goes to a file would fill it with a line per step
-        rare = {} if sys.stderr.isatty() else {"mininterval": 30.0}
-        self.bar: Any = tqdm(total=self.total_steps, initial=first, unit="step", dynamic_ncols=True, **rare)
-        self.estimate_at = first + self.warmup_steps
-        self.started_at = time.monotonic()
-
-    def step_done(self, engine: Engine) -> None:
-        step = engine.state.iteration
-        if step == self.estimate_at:
-            step_s = (time.monotonic() - self.started_at) / self.warmup_steps
-            hours = step_s * (self.total_steps - step) / 3600
-            tqdm.write(f"{step_s:.2f} s a step: about {hours:.1f} h for {self.total_steps} steps, validation apart")
-        values = self.terms(engine.state.output)
-        self.bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
-        self.bar.update()
-
-    def epoch_done(self, engine: Engine) -> None:
-        state = self.validator.state
-        metric = state.metrics.get(state.key_metric_name)
-        if metric is not None:
-            tqdm.write(f"step {engine.state.iteration}: {state.key_metric_name} {metric:.4f}")
-
-    def close(self, engine: Engine) -> None:
-        self.bar.close()
-
-
-class CaseMetricsHandler:
-    """Score each mask of an evaluator against its label, both on the scan's grid, and write the tables at the end.
-
-    Args:
-        output_dir: gets `metrics.csv` (a row per case and class) and `summary.json`.
-        classes: names of all classes, background first.
-    """
-
-    def __init__(self, output_dir: str | Path, classes: Sequence[str]) -> None:
-        self.output_dir = Path(output_dir)
-        self.classes = classes
-        self.table = CaseTable()
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
-        engine.add_event_handler(Events.COMPLETED, self.write)
-
-    def __call__(self, engine: Engine) -> None:
-        for item in engine.state.output:
-            pred, label = item["pred"][0], item["label"][0]
-            spacing_mm = label.affine[:3, :3].norm(dim=0).tolist()
-            name = Path(label.meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
-            self.table.add(name, pred.cpu().numpy(), label.cpu().numpy(), spacing_mm, self.classes)
-
-    def write(self, engine: Engine) -> None:
-        self.table.write(self.output_dir)
-        for name, scores in self.table.summary().items():
-            dice, distance = scores["dice"]["mean"], scores["hd95_pooled_voxel"]["mean"]
-            print(f"{name}: mean Dice {dice:.4f}, HD95 {distance:.2f} voxel; {self.output_dir}/metrics.csv")
-
-
-def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scalars of a training step's output as floats, "loss" first."""
-    scalars = {name: torch.as_tensor(value).detach() for name, value in output.items()}
-    names = sorted((name for name in scalars if scalars[name].numel() == 1), key=lambda name: name != "loss")
-    return {name: float(scalars[name]) for name in names}

@@ -1,0 +1,8 @@
+"""What MONAI and ignite lack for step-based runs: the step limit, exact resume, progress, per-case scores."""
+
+from llmsegnet_bundle.handlers.checkpoint import Checkpoint
+from llmsegnet_bundle.handlers.progress import Progress, loss_terms
+from llmsegnet_bundle.handlers.scores import CaseMetricsHandler
+from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
+
+__all__ = ["CaseMetricsHandler", "Checkpoint", "Progress", "StepLimit", "SyncBuffers", "loss_terms"]

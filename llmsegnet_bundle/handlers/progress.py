@@ -1,0 +1,70 @@
+"""What a person sees of a training: a bar over all steps with its loss terms."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from ignite.engine import Events
+from monai.engines import Workflow
+from tqdm import tqdm
+
+
+class Progress:
+    """A progress bar over all steps, with the loss terms, the ramp weight and the time left.
+
+    Args:
+        total_steps: steps of the whole run.
+        terms: engine output -> values shown.
+        validator: engine whose key metric is printed after each validation.
+        warmup_steps: steps measured before the time to expect is printed.
+    """
+
+    def __init__(
+        self, total_steps: int, terms: Callable[[Any], dict[str, float]], validator: Workflow, warmup_steps: int = 3
+    ) -> None:
+        self.total_steps = total_steps
+        self.terms = terms
+        self.validator = validator
+        self.warmup_steps = warmup_steps
+
+    def attach(self, engine: Workflow) -> None:
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_done)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)
+        engine.add_event_handler(Events.COMPLETED, self.close)
+
+    def start(self, engine: Workflow) -> None:
+        first = engine.state.iteration
+        # a bar that goes to a file would fill it with a line per step
+        rare = {} if sys.stderr.isatty() else {"mininterval": 30.0}
+        self.bar: Any = tqdm(total=self.total_steps, initial=first, unit="step", dynamic_ncols=True, **rare)
+        self.estimate_at = first + self.warmup_steps
+        self.started_at = time.monotonic()
+
+    def step_done(self, engine: Workflow) -> None:
+        step = engine.state.iteration
+        if step == self.estimate_at:
+            step_s = (time.monotonic() - self.started_at) / self.warmup_steps
+            hours = step_s * (self.total_steps - step) / 3600
+            tqdm.write(f"{step_s:.2f} s a step: about {hours:.1f} h for {self.total_steps} steps, validation apart")
+        values = self.terms(engine.state.output)
+        self.bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
+        self.bar.update()
+
+    def epoch_done(self, engine: Workflow) -> None:
+        state = self.validator.state
+        metric = state.metrics.get(state.key_metric_name)
+        if metric is not None:
+            tqdm.write(f"step {engine.state.iteration}: {state.key_metric_name} {metric:.4f}")
+
+    def close(self, engine: Workflow) -> None:
+        self.bar.close()
+
+
+def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scalars of a training step's output as floats, "loss" first."""
+    scalars = {name: torch.as_tensor(value).detach() for name, value in output.items()}
+    names = sorted((name for name in scalars if scalars[name].numel() == 1), key=lambda name: name != "loss")
+    return {name: float(scalars[name]) for name in names}
