@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigWorkflow, verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
 from llmsegnet_bundle.phantom import write_phantom
@@ -19,6 +20,7 @@ from llmsegnet_bundle.phantom import write_phantom
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "left_atrium"
 BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/dataset.yaml"))
+SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
 SMALL = {"crop": [48, 48, 48], "base_filters": 2, "labeled": 2, "validation": 1, "max_steps": 3, "val_interval": 2}
 REQUIRED = "version monai_version pytorch_version numpy_version required_packages_version task description authors"
 
@@ -38,8 +40,7 @@ def workflow(names, **overrides):
         meta_file=str(BUNDLE / "configs" / "metadata.json"),
         logging_file=False,
         workflow_type=kind,
-        bundle_root=str(BUNDLE),
-        **overrides,
+        **({"bundle_root": str(BUNDLE)} | overrides),
     )
 
 
@@ -63,6 +64,21 @@ def test_metadata_has_what_the_zoo_requires(bundle):
     assert metadata["version"] in metadata["changelog"]
     assert next(iter(metadata["network_data_format"]["inputs"])) == "image"
     assert next(iter(metadata["network_data_format"]["outputs"])) == "pred"
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_network_takes_and_gives_what_the_metadata_says(bundle):
+    configs = bundle / "configs"
+    verify_net_in_out(
+        "network_def", configs / "metadata.json", configs / "inference.json", n=2, bundle_root=str(bundle)
+    )
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="../shared/schema is absent")
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_metadata_follows_the_schema(bundle):
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    jsonschema.validate(metadata, json.loads(SCHEMA.read_text()))
 
 
 @pytest.mark.parametrize("names", [["train"], ["train_supervised"], ["train", "evaluate"], ["inference"]])
@@ -215,6 +231,81 @@ def test_bad_input_ends_in_one_line(scans, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(tmp_path / "nowhere") in done.stderr
+
+
+def spoil_label(folder, change):
+    path = folder / "labelsTr/PHANTOM_001.nii.gz"
+    label = nib.load(path)
+    data, affine = change(np.asarray(label.dataobj).astype(np.float32), label.affine.copy())
+    nib.save(nib.Nifti1Image(data, affine), path)
+
+
+def spoil_image(folder):
+    path = folder / "imagesTr/PHANTOM_001.nii.gz"
+    image = nib.load(path)
+    data = np.asarray(image.dataobj).astype(np.float32)
+    data[3, 4, 5] = np.nan
+    nib.save(nib.Nifti1Image(data, image.affine), path)
+
+
+def cut_file(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+BAD_INPUT = {
+    "missing folder": (shutil.rmtree, "nowhere|does not exist"),
+    "label without a scan": (
+        lambda f: (f / "imagesTr/PHANTOM_002.nii.gz").unlink(),
+        "PHANTOM_002.*(no|without) (a )?scan",
+    ),
+    "label of another shape": (lambda f: spoil_label(f, lambda d, a: (d[1:], a)), "PHANTOM_001.*shape"),
+    "label of another affine": (
+        lambda f: spoil_label(f, lambda d, a: (d, a * 1.1)),
+        "PHANTOM_001.*affine",
+    ),
+    "other label values": (lambda f: spoil_label(f, lambda d, a: (d * 255, a)), "PHANTOM_001.*255"),
+    "corrupt gzip": (lambda f: cut_file(f / "imagesTr/PHANTOM_003.nii.gz"), "PHANTOM_003.*(read|corrupt|gzip)"),
+    "NaN voxels": (spoil_image, "PHANTOM_001.*NaN"),
+    "too few labels": (lambda f: [(f / f"labelsTr/PHANTOM_00{i}.nii.gz").unlink() for i in range(3)], "2 .*label"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "match"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_scans_stop_the_training_in_one_line(spoil, match, scans, tmp_path):
+    folder = tmp_path / "scans"
+    shutil.copytree(scans, folder)
+    spoil(folder)
+    with pytest.raises(SystemExit, match=match) as stop:
+        run(["train"], folder, tmp_path)
+    assert len(str(stop.value).splitlines()) == 1
+    assert not (tmp_path / "ckpt").exists()
+
+
+@pytest.mark.parametrize("split", ["labeled", "validation"])
+def test_split_file_entry_without_a_label_stops_the_training(split, scans, tmp_path):
+    names = [f"PHANTOM_00{i}.nii.gz" for i in range(3)]
+    items = [{"image": f"imagesTr/{name}", "label": f"labelsTr/{name}"} for name in names]
+    datalist = {"labeled": [items[0]], "validation": [items[1]], "unlabeled": [items[2]["image"]]}
+    del datalist[split][0]["label"]
+    (tmp_path / "split.json").write_text(json.dumps(datalist))
+    with pytest.raises(SystemExit, match=f"{split}.*label"):
+        run(["train"], scans, tmp_path, datalist=str(tmp_path / "split.json"), labeled="all")
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"crop": [50, 48, 48]}, "crop: must be three multiples of 16"),
+        ({"crop": [64, 48, 48]}, "crop: the first two sides must be equal"),
+        ({"batch": [0, 2]}, "batch: must be"),
+        ({"max_steps": 0}, "max_steps: must be at least 1"),
+        ({"text_embedding": "none.safetensors"}, "text_embedding: none.safetensors does not exist"),
+        ({"bundle_root": "."}, "is no bundle"),
+    ],
+)
+def test_bad_settings_stop_the_training_in_one_line(setting, match, scans, tmp_path):
+    with pytest.raises(SystemExit, match=match):
+        run(["train"], scans, tmp_path, **setting)
 
 
 @pytest.mark.slow
