@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -15,12 +17,15 @@ import torch
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
+from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.phantom import write_phantom
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "left_atrium"
 BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/dataset.yaml"))
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
+DATA = ROOT.parent / "shared/data/left_atrium"
+MODELS = BUNDLE / "models"
 SMALL = {"crop": [48, 48, 48], "base_filters": 2, "labeled": 2, "validation": 1, "max_steps": 3, "val_interval": 2}
 REQUIRED = "version monai_version pytorch_version numpy_version required_packages_version task description authors"
 
@@ -306,6 +311,45 @@ def test_split_file_entry_without_a_label_stops_the_training(split, scans, tmp_p
 def test_bad_settings_stop_the_training_in_one_line(setting, match, scans, tmp_path):
     with pytest.raises(SystemExit, match=match):
         run(["train"], scans, tmp_path, **setting)
+
+
+@pytest.mark.slow
+def test_interrupt_saves_and_the_same_command_continues(scans, tmp_path):
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
+    command += ["--config_file", str(BUNDLE / "configs/train.json"), "--dataset_dir", str(scans)]
+    command += ["--output_dir", str(tmp_path / "out"), "--ckpt_dir", str(tmp_path / "ckpt")]
+    for key, value in (SMALL | {"max_steps": 40, "val_interval": 40}).items():
+        command += [f"--{key}", str(value)]
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        while "a step:" not in log.read_text():  # printed after a few steps
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert "the same command continues" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    stopped = torch.load(tmp_path / "ckpt/last.pt", weights_only=True)["step"]
+    assert 0 < stopped < 40
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"continuing from step {stopped}" in done.stdout + done.stderr
+    assert torch.load(tmp_path / "ckpt/last.pt", weights_only=True)["step"] == 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.exists(), reason="../shared/data/left_atrium is absent")
+def test_committed_weights_segment_a_held_out_scan(tmp_path):
+    flow = workflow(
+        ["inference"], dataset_dir=str(DATA / "imagesTr/LA_068.nii.gz"), output_dir=str(tmp_path), ckpt_dir=str(MODELS)
+    )
+    flow.initialize()
+    flow.run()
+    label = nib.load(DATA / "labelsTr/LA_068.nii.gz")
+    mask = nib.load(tmp_path / "LA_068_seg.nii.gz")
+    np.testing.assert_allclose(mask.affine, label.affine, atol=1e-4)
+    assert case_metrics(np.asarray(mask.dataobj), np.asarray(label.dataobj), (0.625,) * 3)["dice"] > 0.6
 
 
 @pytest.mark.slow
