@@ -144,6 +144,15 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
         assert torch.equal(value, whole[name]), name
 
 
+def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
+    run(["train"], scans, tmp_path, max_steps=1)
+    before = (tmp_path / "ckpt/last.pt").read_bytes()
+    with pytest.raises(SystemExit, match=r"last\.pt does not fit this run"):
+        run(["train"], scans, tmp_path, max_steps=1, base_filters=3)
+    assert (tmp_path / "ckpt/last.pt").read_bytes() == before
+    run(["train"], scans, tmp_path, max_steps=1, base_filters=3, resume=False)
+
+
 def test_explicit_max_epochs_wins(scans, tmp_path):
     parser = run(["train"], scans, tmp_path, **{"train#trainer#max_epochs": 1})
     assert parser.get_parsed_content("train#trainer").state.iteration == 2
