@@ -15,20 +15,22 @@ class ProbabilityInferer(SlidingWindowInferer):
 
     Args:
         window: (H, W, D) of a window.
-        stride_voxel: step between windows per side; None for half a window.
+        stride_voxel: step between windows per side, or "half" a window.
         batch: windows a forward pass.
 
     Shape:
         image (B, 1, H, W, D) -> probs (B, C, H, W, D), float32.
 
     Raises:
-        ValueError: when a stride is not in 1 .. window.
+        ValueError: when `stride_voxel` is another word, or a stride is not in 1 .. window.
     """
 
-    def __init__(self, window: Sequence[int], stride_voxel: Sequence[int] | None = None, batch: int = 1) -> None:
-        strides = [side // 2 for side in window] if stride_voxel is None else list(stride_voxel)
-        if len(strides) != len(window) or any(not 1 <= s <= w for s, w in zip(strides, window, strict=True)):
-            raise ValueError(f"stride_voxel must be 1 to the window {list(window)} per side, got {strides}")
+    def __init__(self, window: Sequence[int], stride_voxel: Sequence[int] | str = "half", batch: int = 1) -> None:
+        strides: list[Any] = [side // 2 for side in window] if stride_voxel == "half" else list(stride_voxel)
+        if len(strides) != len(window) or any(s not in range(1, w + 1) for s, w in zip(strides, window, strict=True)):
+            raise ValueError(
+                f'stride_voxel must be "half", or 1 to the window {list(window)} per side, got {stride_voxel}'
+            )
         # MONAI steps by int(window * (1 - overlap)); half a voxel keeps rounding from taking one off the stride
         overlap = [max(0.0, 1.0 - (s + 0.5) / w) for s, w in zip(strides, window, strict=True)]
         super().__init__(roi_size=list(window), sw_batch_size=batch, overlap=overlap)

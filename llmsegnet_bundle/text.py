@@ -46,16 +46,16 @@ def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any
     part.replace(path)
 
 
-def load_embedding(path: str | Path | None) -> Tensor | None:
-    """Return the embedding (P, E) of a file of `save_embedding`; None for None, a network without text.
+def load_embedding(path: str | Path) -> Tensor | None:
+    """Return the embedding (P, E) of a file of `save_embedding`; None for "none", a network without text.
 
     Raises:
         ValueError: when the file is missing, is no such file, or its content is not (P, E).
     """
-    if path is None:
+    if path == "none":
         return None
     if not Path(path).is_file():
-        raise ValueError(f"text_embedding: {path} does not exist; give a file of `llmsegnet_bundle embed`, or null")
+        raise ValueError(f"text_embedding: {path} does not exist; give a file of `llmsegnet_bundle embed`, or none")
     try:
         with safe_open(path, framework="pt") as file:
             embedding = file.get_tensor(KEY)

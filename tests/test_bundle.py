@@ -153,6 +153,11 @@ def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1, base_filters=3, resume=False)
 
 
+def test_training_without_text_has_no_text_branch(scans, tmp_path):
+    network = run(["train"], scans, tmp_path, max_steps=1, text_embedding="none").get_parsed_content("network")
+    assert not any("fusion" in name or "text" in name for name in network.state_dict())
+
+
 def test_explicit_max_epochs_wins(scans, tmp_path):
     parser = run(["train"], scans, tmp_path, **{"train#trainer#max_epochs": 1})
     assert parser.get_parsed_content("train#trainer").state.iteration == 2
@@ -167,7 +172,7 @@ def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys)
 
 def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
     run(["train_supervised"], scans, tmp_path)
-    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel=[24, 24, 24])
+    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half")
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["left atrium"]["cases"] == 1
     assert (tmp_path / "out/PHANTOM_004_seg.nii.gz").is_file()
