@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, PairTraining, VNet
-from llmsegnet_bundle.precision import autocast, fast_layout, has_bf16
+from llmsegnet_bundle.precision import autocast, fast_layout, has_bf16, keep_freed_memory
 from llmsegnet_bundle.trainer import CoTrainer
 
 LABELED = 2
@@ -25,6 +25,7 @@ def benchmark_step(crop: Sequence[int] = (112, 112, 80), repeats: int = 5, devic
         repeats: turns measured.
         device: torch device.
     """
+    keep_freed_memory()
     torch.manual_seed(0)
     text = torch.randn(9, 384)
     pair = LLMSegNetPair(LLMSegNet(VNet(), text), LLMSegNet(VNet(), text))
