@@ -39,11 +39,11 @@ def keep_freed_memory() -> None:
     By default glibc maps every large tensor anew and the system clears each page at its first use: half the time of a
     training step on a CPU. Call it before the first large tensor; elsewhere it does nothing.
     """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(libc, "mallopt"):
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
         m_trim_threshold, m_mmap_max = -1, -4  # of malloc.h
-        libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, 2**31 - 1)
 
 
 class AutocastInferer(SimpleInferer):

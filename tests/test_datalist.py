@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle.datalist import beside, check_scans, digest, from_file, from_folder, load
+from llmsegnet_bundle.datalist import beside, check_scans, digest, from_file, from_folder, images, load, unlabeled
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "left_atrium"
 SHAPE = (4, 5, 6)
@@ -203,6 +203,29 @@ def test_beside_gives_the_scans_of_neither_list(tmp_path):
 def test_beside_leaves_out_labels_of_the_same_folder(tmp_path):
     image, label, other = (write(tmp_path / f"{name}.nii", np.zeros(SHAPE, np.uint8)) for name in "abc")
     assert beside([{"image": image, "label": label}], []) == [{"image": other}]
+
+
+def test_unlabeled_without_a_split_file_are_the_scans_beside(tmp_path):
+    lists = from_folder(folder(tmp_path), validation=1, labeled=2)
+    found = unlabeled(lists["labeled"], lists["validation"], tmp_path)
+    assert found == lists["unlabeled"]
+
+
+def test_unlabeled_of_a_split_file_are_those_it_names(tmp_path):
+    file = split_file(folder(tmp_path), labeled=[pair(0), pair(1)], validation=[pair(2)], unlabeled=[pair(3)["image"]])
+    lists = from_file(file, tmp_path, labeled=1)
+    found = unlabeled(lists["labeled"], lists["validation"], tmp_path, file, labeled=1)
+    assert found == lists["unlabeled"]
+    assert len(found) == 2  # the one named and the label given up, not the two beside
+
+
+def test_images_are_one_scan_or_those_of_a_folder(tmp_path):
+    scans = folder(tmp_path) / "imagesTr"
+    assert len(images(scans)) == 6
+    first = images(scans)[0]["image"]
+    assert images(first) == [{"image": first}]
+    with pytest.raises(ValueError, match="no NIfTI scan there"):
+        images(tmp_path / "nowhere")
 
 
 def test_digest_tells_lists_apart_but_not_folders(tmp_path):
