@@ -327,6 +327,14 @@ def test_bad_settings_stop_the_training_in_one_line(setting, match, scans, tmp_p
         run(["train"], scans, tmp_path, **setting)
 
 
+@pytest.mark.parametrize("stride_voxel", [[18, 18], [0, 24, 24], [24, 24, 49], "third"])
+@pytest.mark.parametrize("names", [["train", "evaluate"], ["inference"]])
+def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
+    source = scans / "imagesTr" if names == ["inference"] else scans
+    with pytest.raises(SystemExit, match='stride_voxel must be "half", or 1 to the window'):
+        run(names, source, tmp_path, stride_voxel=stride_voxel)
+
+
 @pytest.mark.slow
 def test_interrupt_saves_and_the_same_command_continues(scans, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
