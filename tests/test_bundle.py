@@ -335,6 +335,11 @@ def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
         run(names, source, tmp_path, stride_voxel=stride_voxel)
 
 
+def test_unknown_window_weights_stop_in_one_line(scans, tmp_path):
+    with pytest.raises(SystemExit, match='window_weights must be "gaussian" or "constant", got \'round\''):
+        run(["inference"], scans / "imagesTr", tmp_path, window_weights="round")
+
+
 @pytest.mark.slow
 def test_interrupt_saves_and_the_same_command_continues(scans, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
