@@ -12,9 +12,10 @@ from numpy.random import default_rng
 
 from llmsegnet_bundle.metrics import CaseTable, case_metrics
 
-KEYS = ["dice", "jaccard", "hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_mm"]
-KEYS += ["asd_voxel", "asd_mm", "assd_mm", "missed", "false_alarm"]
-DISTANCES = KEYS[2:8]
+DISTANCES = ["hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_voxel", "hd95_strict_mm", "hd100_voxel", "hd100_mm"]
+DISTANCES += ["asd_voxel", "asd_mm", "asd_back_voxel", "asd_back_mm", "assd_voxel", "assd_mm"]
+MEASURES = ["dice", "jaccard", *DISTANCES, "surface_dice", "volume_error", "pred_ml", "label_ml"]
+KEYS = [*MEASURES, "missed", "false_alarm"]
 UNIT = (1.0, 1.0, 1.0)
 
 
@@ -43,6 +44,8 @@ def slow_metrics(pred, label, spacing_mm):
         forth, back = pairs.min(axis=1), pairs.min(axis=0)
         found[f"hd95_pooled_{unit}"] = np.percentile([*forth, *back], 95)
         found[f"hd95_strict_{unit}"] = max(np.percentile(forth, 95), np.percentile(back, 95))
+        found[f"hd100_{unit}"] = max(*forth, *back)
+        found[f"asd_back_{unit}"] = sum(back) / len(back)
         found[f"asd_{unit}"] = sum(forth) / len(forth)
         found[f"assd_{unit}"] = (sum(forth) + sum(back)) / (len(forth) + len(back))
     return {key: found[key] for key in DISTANCES}
@@ -57,8 +60,9 @@ def test_keys_are_complete_and_ordered():
 
 def test_same_mask_is_perfect():
     mask = mask_of(np.s_[2:5, 2:5, 2:5])
-    expected = dict.fromkeys(KEYS, 0.0) | {"dice": 1.0, "jaccard": 1.0}
-    assert case_metrics(mask, mask, (1.0, 2.0, 3.0)) == expected
+    perfect = dict.fromkeys(("dice", "jaccard", "surface_dice"), 1.0)
+    volumes = dict.fromkeys(("pred_ml", "label_ml"), 27 * 6 / 1000)
+    assert case_metrics(mask, mask, (1.0, 2.0, 3.0)) == dict.fromkeys(KEYS, 0.0) | perfect | volumes
 
 
 def test_cube_shifted_by_one_matches_hand_computation():
@@ -79,7 +83,7 @@ def test_voxels_three_apart_use_the_spacing_of_their_axis(voxel, mm):
     metrics = case_metrics(mask_of(voxel), mask_of((1, 1, 1)), (1.0, 2.0, 3.0))
     assert metrics["dice"] == metrics["jaccard"] == metrics["missed"] == metrics["false_alarm"] == 0.0
     assert metrics["hd95_pooled_voxel"] == metrics["asd_voxel"] == 3.0
-    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [mm] * 4
+    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [mm] * 6
 
 
 def test_nearest_voxel_depends_on_spacing():
@@ -102,8 +106,8 @@ def test_one_empty_mask_gives_the_image_diagonal(flag):
     shape = (3, 4, 12)  # diagonal 13; with the spacing 6, 8, 24: 26
     full, empty = mask_of((1, 1, 1), shape=shape), mask_of(shape=shape)
     metrics = case_metrics(*((empty, full) if flag == "missed" else (full, empty)), (2.0, 2.0, 2.0))
-    assert [metrics[key] for key in DISTANCES if key.endswith("_voxel")] == [13.0] * 2
-    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [26.0] * 4
+    assert [metrics[key] for key in DISTANCES if key.endswith("_voxel")] == [13.0] * 6
+    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [26.0] * 6
     assert metrics["dice"] == metrics["jaccard"] == 0.0
     assert metrics[flag] == 1.0
     assert metrics["missed"] + metrics["false_alarm"] == 1.0
@@ -234,21 +238,22 @@ def test_table_takes_float_label_maps():
 def test_summary_leaves_nan_out(table):
     summary = table.summary()
     heart, tumor = summary["heart"], summary["tumor"]
-    assert list(heart) == ["cases", "missed", "false_alarms", *KEYS[:8]]
+    assert list(heart) == ["cases", "missed", "false_alarms", "preset", "tolerance_mm", "worst", *MEASURES]
     assert (heart["cases"], heart["missed"], heart["false_alarms"]) == (2, 0, 0)
-    assert heart["dice"] == {"mean": 0.5, "std": 0.5, "median": 0.5}
-    assert heart["asd_mm"] == {"mean": 2.0, "std": 2.0, "median": 2.0}
+    assert heart["dice"] == {"n": 2, "mean": 0.5, "std": 0.5, "median": 0.5, "interval_95": [0.0, 1.0]}
+    assert heart["asd_mm"] == {"n": 2, "mean": 2.0, "std": 2.0, "median": 2.0, "interval_95": [0.0, 4.0]}
+    assert heart["worst"] == ["two, late", "one"]
     assert (tumor["cases"], tumor["missed"], tumor["false_alarms"]) == (2, 1, 0)
-    assert tumor["dice"] == {"mean": 0.5, "std": 0.5, "median": 0.5}  # a miss, and rightly nothing
+    assert tumor["dice"] == heart["dice"]  # a miss, and rightly nothing
     diagonal = pytest.approx(8 * math.sqrt(3))
-    assert tumor["asd_mm"] == {"mean": diagonal, "std": 0.0, "median": diagonal}
+    assert tumor["asd_mm"] == {"n": 1, "mean": diagonal, "std": 0.0, "median": diagonal, "interval_95": None}
 
 
 def test_summary_of_nan_only_is_none_and_false_alarms_are_counted():
     table = CaseTable()
     table.add("one", mask_of((1, 1, 1)), mask_of(), UNIT, CLASSES)
     assert table.summary()["heart"]["false_alarms"] == 1
-    assert table.summary()["tumor"]["asd_mm"] == {"mean": None, "std": None, "median": None}
+    assert table.summary()["tumor"]["asd_mm"] == {"n": 0, **dict.fromkeys(("mean", "std", "median", "interval_95"))}
 
 
 def test_written_files_hold_rows_and_summary(table, tmp_path):

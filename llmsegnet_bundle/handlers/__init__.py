@@ -2,7 +2,7 @@
 
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
 from llmsegnet_bundle.handlers.progress import Progress, loss_terms
-from llmsegnet_bundle.handlers.scores import CaseMetricsHandler
+from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
 from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
 
-__all__ = ["CaseMetricsHandler", "Checkpoint", "Progress", "StepLimit", "SyncBuffers", "loss_terms"]
+__all__ = ["CaseMetrics", "CaseMetricsHandler", "Checkpoint", "Progress", "StepLimit", "SyncBuffers", "loss_terms"]
