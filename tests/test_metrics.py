@@ -10,7 +10,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.random import default_rng
 
-from llmsegnet_bundle.metrics import CaseTable, case_metrics
+from llmsegnet_bundle.metrics import CaseTable, case_metrics, class_metrics, interval_95
 
 DISTANCES = ["hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_voxel", "hd95_strict_mm", "hd100_voxel", "hd100_mm"]
 DISTANCES += ["asd_voxel", "asd_mm", "asd_back_voxel", "asd_back_mm", "assd_voxel", "assd_mm"]
@@ -113,6 +113,44 @@ def test_one_empty_mask_gives_the_image_diagonal(flag):
     assert metrics["missed"] + metrics["false_alarm"] == 1.0
 
 
+@pytest.mark.parametrize("masks", [((1, 1, 1), None), (None, (1, 1, 1)), (None, None)])
+def test_empty_zero_counts_all_as_zero(masks):
+    pred, label = (mask_of() if voxel is None else mask_of(voxel) for voxel in masks)
+    metrics = case_metrics(pred, label, UNIT, empty="zero")
+    assert [metrics[key] for key in ("dice", "jaccard", *DISTANCES)] == [0.0] * 14
+    assert (metrics["missed"], metrics["false_alarm"]) == (
+        float(masks == (None, (1, 1, 1))),
+        float(masks[0] is not None),
+    )
+
+
+def test_empty_zero_changes_nothing_else():
+    pair = mask_of((1, 1, 1)), mask_of((1, 2, 1))
+    assert case_metrics(*pair, UNIT, empty="zero") == case_metrics(*pair, UNIT)
+
+
+def test_volumes_are_ml_and_signed():
+    metrics = case_metrics(mask_of(np.s_[0:2, 0:2, 0]), mask_of(np.s_[0:5, 0:2, 0]), (10.0, 10.0, 5.0))
+    assert (metrics["pred_ml"], metrics["label_ml"]) == (2.0, 5.0)
+    assert metrics["volume_error"] == pytest.approx(-0.6)
+    assert math.isnan(case_metrics(mask_of((1, 1, 1)), mask_of(), UNIT)["volume_error"])
+    assert case_metrics(mask_of(), mask_of((1, 1, 1)), UNIT)["volume_error"] == -1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"empty": "nan"}, "empty must be diagonal or zero, got 'nan'"),
+        ({"tolerance_mm": -1}, "tolerance_mm must be a number of at least 0, got -1"),
+        ({"tolerance_mm": math.nan}, "tolerance_mm must be a number of at least 0, got nan"),
+        ({"tolerance_mm": "1"}, "tolerance_mm must be a number of at least 0, got '1'"),
+    ],
+)
+def test_bad_options_raise(options, message):
+    with pytest.raises(ValueError, match=message):
+        case_metrics(mask_of(), mask_of(), UNIT, **options)
+
+
 def test_diagonal_of_a_miss_uses_every_spacing():
     metrics = case_metrics(mask_of(shape=(3, 2, 4)), mask_of((0, 0, 0), shape=(3, 2, 4)), (1.0, 2.0, 3.0))
     assert metrics["hd95_pooled_mm"] == pytest.approx(13.0)  # 3, 4, 12
@@ -207,6 +245,35 @@ def test_bad_spacing_raises(spacing_mm):
         case_metrics(mask_of(), mask_of(), spacing_mm)
 
 
+def test_region_is_the_union_of_its_classes():
+    pred, label = mask_of((1, 1, 1)) + 2 * mask_of((1, 1, 2)), 2 * mask_of((1, 1, 1)) + mask_of((1, 1, 2))
+    scores = class_metrics(pred, label, UNIT, ("background", "edema", "core"), {"whole": [1, 2], "core alone": (2,)})
+    assert {name: score["dice"] for name, score in scores.items()} == {
+        "edema": 0.0,
+        "core": 0.0,
+        "whole": 1.0,
+        "core alone": 0.0,
+    }
+    assert scores["whole"] == case_metrics(pred > 0, label > 0, UNIT)
+
+
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        ({"heart": [1]}, "regions must have other names than the classes, got 'heart'"),
+        ({"whole": []}, r"region 'whole' must list indices from 1 to 2 once, got \[\]"),
+        ({"whole": [1, 1]}, "region 'whole' must list indices from 1 to 2 once"),
+        ({"whole": [0, 1]}, "region 'whole' must list indices from 1 to 2 once"),
+        ({"whole": [1, 3]}, "region 'whole' must list indices from 1 to 2 once"),
+        ({"whole": 1}, "region 'whole' must list indices from 1 to 2 once, got 1"),
+        (["whole"], "regions must be names with class indices"),
+    ],
+)
+def test_bad_regions_raise(regions, message):
+    with pytest.raises(ValueError, match=message):
+        class_metrics(mask_of(), mask_of(), UNIT, CLASSES, regions)
+
+
 CLASSES = ("background", "heart", "tumor")
 
 
@@ -285,6 +352,62 @@ def test_failed_write_keeps_the_old_file_and_leaves_nothing(table, tmp_path):
         table.write(tmp_path)
     assert (tmp_path / "metrics.csv").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "summary.json"]
+
+
+def test_table_has_rows_of_regions(table):
+    table.add("three", mask_of((1, 1, 1)), mask_of((1, 1, 1)), UNIT, CLASSES, {"all": [1, 2]})
+    assert [row["class"] for row in table.rows[-3:]] == ["heart", "tumor", "all"]
+    assert table.summary()["all"]["cases"] == 1
+
+
+def test_paper_table_counts_a_miss_as_zero_and_says_so():
+    table = CaseTable(preset="paper", tolerance_mm=2)
+    table.add("one", mask_of(), mask_of((1, 1, 1)), UNIT, ("background", "heart"))
+    heart = table.summary()["heart"]
+    assert (heart["preset"], heart["tolerance_mm"], heart["missed"]) == ("paper", 2, 1)
+    assert heart["hd95_pooled_voxel"]["mean"] == heart["dice"]["mean"] == 0.0
+    note, line = table.lines()
+    assert note.startswith(
+        "preset paper: where a mask or its label is empty, Dice, Jaccard and distances all count as 0"
+    )
+    assert (
+        line
+        == "heart: mean Dice 0.0000, Jaccard 0.0000, HD95 0.00 voxel, ASD 0.00 voxel; 1 cases, 1 missed, 0 false alarms"
+    )
+
+
+def test_lines_show_what_has_no_distance_as_a_dash():
+    table = CaseTable()
+    table.add("one", mask_of(), mask_of(), UNIT, ("background", "heart"))
+    assert "HD95 - voxel, ASD - voxel" in table.lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "loose"}, "preset must be standard or paper, got 'loose'"),
+        ({"tolerance_mm": -1}, "tolerance_mm must be a number of at least 0, got -1"),
+    ],
+)
+def test_bad_table_raises(options, message):
+    with pytest.raises(ValueError, match=message):
+        CaseTable(**options)
+
+
+def test_interval_is_that_of_the_normal_mean_and_seeded():
+    values = default_rng(1).normal(size=400)
+    low, high = interval_95(values)
+    half = 1.96 * values.std() / 20  # the standard error of the mean
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+    assert interval_95(values) == (low, high) != interval_95(values, seed=1)
+    assert interval_95([3.0, 3.0]) == (3.0, 3.0)
+    assert interval_95([3.0]) is None
+
+
+def test_write_into_a_file_is_refused(table, tmp_path):
+    (tmp_path / "taken").write_text("kept")
+    with pytest.raises(ValueError, match="taken is a file; give a folder for metrics.csv and summary.json"):
+        table.write(tmp_path / "taken")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ ROOMS = [
     "trainer",
     "inference",
     "metrics",
-    "evaluation",
     "handlers",
     "report",
     "bundles",
