@@ -406,7 +406,7 @@ def test_interval_is_that_of_the_normal_mean_and_seeded():
 
 def test_write_into_a_file_is_refused(table, tmp_path):
     (tmp_path / "taken").write_text("kept")
-    with pytest.raises(ValueError, match="taken is a file; give a folder for metrics.csv and summary.json"):
+    with pytest.raises(ValueError, match=r"taken is a file; give a folder for metrics\.csv and summary\.json"):
         table.write(tmp_path / "taken")
 
 
