@@ -24,6 +24,7 @@ class TwoStreamDataset(CacheDataset):
         transform: MONAI `Compose`; what stands before its first random transform is done once and kept.
         cache_dir: keep that on disk too, for the next start: a file for each version of a scan (its path, size and
             time of change) and of the transforms; None keeps nothing.
+        device: where what is kept in memory lies, and where crops are drawn.
         num_workers: threads that fill the cache.
         progress: show a bar while the cache fills.
     """
@@ -34,10 +35,12 @@ class TwoStreamDataset(CacheDataset):
         transform: Compose,
         unlabeled: Sequence[dict[str, Any]] = (),
         cache_dir: str | Path | None = None,
+        device: torch.device | str = "cpu",
         num_workers: int = 2,
         progress: bool = True,
     ) -> None:
         self.labeled = len(data)
+        self.device = torch.device(device)
         self.disk: PersistentDataset | None = None
         if cache_dir is not None:
             first_random = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait))
@@ -47,7 +50,8 @@ class TwoStreamDataset(CacheDataset):
         super().__init__([*data, *unlabeled], transform, num_workers=num_workers, progress=progress)
 
     def _load_cache_item(self, idx: int) -> Any:
-        return super()._load_cache_item(idx) if self.disk is None else self.disk[idx]
+        item = super()._load_cache_item(idx) if self.disk is None else self.disk[idx]
+        return {key: value.to(self.device) if isinstance(value, Tensor) else value for key, value in item.items()}
 
     def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:  # type: ignore[override]
         scan, seed = index
@@ -136,5 +140,5 @@ def two_stream_loader(
         num_workers=workers,
         collate_fn=collate,
         generator=own,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=torch.cuda.is_available() and dataset.device.type == "cpu",
     )

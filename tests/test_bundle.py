@@ -126,6 +126,7 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
         dataset_dir=str(scans),
         output_dir=str(tmp_path / "out"),
         ckpt_dir=str(tmp_path / "ckpt"),
+        cache_dir="none",
         **(SMALL | {"max_steps": 4}),
     )
     flow.initialize()

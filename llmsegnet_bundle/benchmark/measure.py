@@ -1,12 +1,13 @@
 """How time and memory are measured: in a fresh process, whose allocator and peak no other measurement has touched."""
 
 import multiprocessing
+import re
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 Result = TypeVar("Result")
@@ -41,5 +42,7 @@ def seconds(turn: Callable[[], object]) -> float:
 
 
 def _peak_gb() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would count what the parent held at the fork
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e9  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9  # macOS: bytes

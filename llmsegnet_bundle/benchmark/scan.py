@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 from monai.inferers import Inferer
+from monai.utils import convert_to_dst_type
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -45,7 +46,8 @@ class FieldTestLoop(Inferer):
             count[box] += 1
         probs = torch.from_numpy(total / count)
         inner = tuple(slice(b, b + n) for b, n in zip(before, inputs.shape[2:], strict=True))
-        return torch.stack([1 - probs[inner], probs[inner]])[None]
+        answer = torch.stack([1 - probs[inner], probs[inner]])[None]
+        return convert_to_dst_type(answer, inputs)[0]  # with the geometry, for the steps after
 
 
 def window_starts(side: int, window: int, stride: int) -> list[int]:

@@ -1,14 +1,12 @@
 """How long a start takes: of the command line, and of a training until its first step."""
 
+import contextlib
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 from llmsegnet_bundle.benchmark.measure import seconds
-
-
-class _FirstBatch(Exception):
-    """The first batch is ready."""
 
 
 def help_seconds() -> float:
@@ -18,22 +16,18 @@ def help_seconds() -> float:
 
 
 def seconds_to_first_step(bundle: str, dataset_dir: str, folder: str) -> float:
-    """Return the seconds of a training from imports done to its first batch at the trainer's door.
+    """Return the seconds from imports done to a built trainer and its first batch.
 
     Args:
         bundle: folder of a bundle.
         dataset_dir: the scans.
         folder: of the run; its `cache` is filled when it is empty.
     """
-    from ignite.engine import Events
     from monai.bundle import ConfigWorkflow
 
     import llmsegnet_bundle.handlers
     import llmsegnet_bundle.inference
     import llmsegnet_bundle.trainer  # noqa: F401  imports are not what is measured
-
-    def reached(engine: object) -> None:
-        raise _FirstBatch
 
     def start() -> None:
         flow = ConfigWorkflow(
@@ -49,11 +43,8 @@ def seconds_to_first_step(bundle: str, dataset_dir: str, folder: str) -> float:
             show_progress=False,
         )
         flow.initialize()
-        flow.parser.get_parsed_content("train#trainer").add_event_handler(Events.GET_BATCH_COMPLETED, reached)
-        try:
-            flow.run()
-        except _FirstBatch:
-            return
-        raise RuntimeError("the training ended before its first batch")
+        flow.parser.get_parsed_content("train#trainer")
+        next(iter(flow.parser.get_parsed_content("train#dataloader")))
 
-    return seconds(start)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return seconds(start)
