@@ -35,11 +35,19 @@ def _phantom(folder: str, scans: int = 16, seed: int = 0) -> None:
     write_phantom(Path(folder), scans=scans, seed=seed)
 
 
-def _benchmark(crop: tuple[int, int, int] = (112, 112, 80), repeats: int = 5) -> None:
-    """Time one LA-8 training step against the sum of its network passes, and print both and their ratio."""
-    from llmsegnet_bundle.benchmark import benchmark_step
+def _benchmark(
+    what: str = "step",
+    crop: tuple[int, int, int] = (112, 112, 80),
+    repeats: int = 2,
+    bundle: str = "bundles/left_atrium",
+    dataset_dir: str = "../shared/data/left_atrium",
+    scans: int = 1,
+    plot: str = "",
+) -> None:
+    """Measure step, authors_step, arithmetic, scan, start, processes, size or all against the plain way; see docs."""
+    from llmsegnet_bundle.benchmark import benchmark
 
-    benchmark_step(crop, repeats)
+    benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
 
 
 def _demo(folder: str = "runs/demo") -> None:

@@ -58,6 +58,17 @@ def check_training(
             raise ValueError(f"{name}: must be at least 1, got {value}")
 
 
+def check_micro_batches(micro_batches: int, batch: Sequence[int]) -> int:
+    """Return `micro_batches`, the parts that both shares of `batch` are split into.
+
+    Raises:
+        ValueError: when it does not divide both.
+    """
+    if micro_batches < 1 or any(share % micro_batches for share in batch):
+        raise ValueError(f"micro_batches: must divide both shares of batch {list(batch)}, got {micro_batches}")
+    return micro_batches
+
+
 def describe(labeled: int, unlabeled: int, validation: int, total_steps: int, device: torch.device | str) -> str:
     """Return the line that a training starts with."""
     kind = "bfloat16" if has_bf16(device) else "float32"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -167,22 +168,42 @@ def images(path: PathLike) -> list[Item]:
     return [_item(scan) for scan in found]
 
 
-def check_scans(datalist: Datalist, classes: int = 2, workers: int = 2) -> None:
+def fingerprint(item: Item) -> bytes:
+    """Return a hash of the item's files: where they are, their sizes and when they last changed."""
+    states = [(key, os.path.realpath(path), os.stat(path)) for key, path in sorted(item.items())]
+    told = repr([(key, path, state.st_size, state.st_mtime_ns) for key, path, state in states])
+    return hashlib.sha256(told.encode()).hexdigest().encode()
+
+
+def check_scans(datalist: Datalist, classes: int = 2, workers: int = 2, cache_dir: PathLike | None = None) -> None:
     """Read every voxel of every scan, and of every label but those of unlabeled scans.
 
     Args:
         datalist: the lists, of `load`.
         classes: a label must hold whole numbers from 0 to classes - 1.
         workers: threads that read.
+        cache_dir: where to remember what was found good, so that it is read again only when it changes; None forgets.
 
     Raises:
         ValueError: for the first file in list order that is unreadable, not 3-D, not finite, or does not fit its scan.
     """
     splits = [split for split in SPLITS if split in datalist]
-    images = [item["image"] for split in splits for item in datalist[split]]
-    labels = [None if split == "unlabeled" else item.get("label") for split in splits for item in datalist[split]]
+    items = [_item(item["image"]) if split == "unlabeled" else item for split in splits for item in datalist[split]]
+    memory = None if cache_dir is None else Path(cache_dir) / "checked.json"
+    good = set(json.loads(memory.read_text())) if memory and memory.is_file() else set()
+    unread = [item for item in items if not good or _mark(item, classes) not in good]
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(_check_scan, images, labels, repeat(classes)))  # raises in list order
+        labels = [item.get("label") for item in unread]
+        list(pool.map(_check_scan, [item["image"] for item in unread], labels, repeat(classes)))  # raises in list order
+    if memory and unread:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        part = memory.with_name(f"checked.{os.getpid()}.part")
+        part.write_text(json.dumps(sorted(good | {_mark(item, classes) for item in unread})))
+        part.replace(memory)
+
+
+def _mark(item: Item, classes: int) -> str:
+    return f"{fingerprint(item).decode()} {classes}" if all(map(os.path.isfile, _files(item))) else "missing"
 
 
 def digest(datalist: Datalist) -> str:

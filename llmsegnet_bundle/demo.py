@@ -48,6 +48,7 @@ def demo(folder: Path) -> None:
     for config in ("train", "train_supervised"):
         run = folder / config
         common = {"dataset_dir": scans, "output_dir": run / "eval", "ckpt_dir": run / "checkpoints"}
+        common["cache_dir"] = folder / "cache"
         print(f"{config}: {STEPS} steps", flush=True)
         _bundle("training", [config], common | SETTINGS)
         _bundle("evaluating", [config, "evaluate"], common | SETTINGS | {"model_file": run / "checkpoints/model.pt"})

@@ -1,29 +1,46 @@
 """Inference over windows: probabilities averaged, strides as asked, in the arithmetic that the device is fast in."""
 
+import math
+import os
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
 from monai.inferers import SlidingWindowInferer
-from torch import Tensor
+from torch import Tensor, nn
 
-from llmsegnet_bundle.precision import autocast
+from llmsegnet_bundle.precision import autocast, fold_batch_norm
+
+BYTES_PER_VOXEL = 400  # of a window in a forward pass; see docs/performance.md
+EVEN = {"half": 2, "third": 3}
+SIGMA = (
+    0.3  # of the Gaussian, in windows: 0.125 and 0.2 were no better on 12 left atrium scans; see docs/performance.md
+)
+MOST_WINDOWS = 4  # a pass; more was no faster
 
 
 class ProbabilityInferer(SlidingWindowInferer):
     """Average the softmax probabilities of overlapping windows; a smaller image is padded and cropped back.
 
+    A module in evaluation mode answers with its batch norm folded into its convolutions, without a graph.
+
     Args:
         window: (H, W, D) of a window.
-        stride_voxel: step between windows per side, or "half" a window.
+        stride_voxel: step between windows per side, the last one moved back to end at the image's border, as the
+            field does; or "half" or "third", as many windows as steps of that part of a window take, evenly spread.
         weights: "gaussian", so that the borders of a window count little, or "constant", as in the field's papers.
-        batch: windows a forward pass.
+        flips: average over the image and its mirror images along each set of its sides too: 8 times the work.
+        alternate: ask alpha and beta of a `LLMSegNetPair` in turn, as on a chessboard, instead of both at each window:
+            half the work, and where windows overlap still the mean of both. An image of one window asks both.
+        batch: windows a forward pass; None for as many as a quarter of the free memory holds, at most 4.
 
     Shape:
         image (B, 1, H, W, D) -> probs (B, C, H, W, D), float32.
 
     Raises:
-        ValueError: when `weights` or `stride_voxel` is another word, or a stride is not in 1 .. window.
+        ValueError: when `alternate` is asked of a network without alpha and beta, `weights` or `stride_voxel` is
+            another word, or a stride is not in 1 .. window.
     """
 
     def __init__(
@@ -31,23 +48,78 @@ class ProbabilityInferer(SlidingWindowInferer):
         window: Sequence[int],
         stride_voxel: Sequence[int] | str = "half",
         weights: str = "gaussian",
-        batch: int = 1,
+        flips: bool = False,
+        alternate: bool = False,
+        batch: int | None = None,
     ) -> None:
         if weights not in ("gaussian", "constant"):
             raise ValueError(f'window_weights must be "gaussian" or "constant", got {weights!r}')
-        strides: list[Any] = [side // 2 for side in window] if stride_voxel == "half" else list(stride_voxel)
+        strides = list(window if stride_voxel in tuple(EVEN) else stride_voxel)
         if len(strides) != len(window) or any(s not in range(1, w + 1) for s, w in zip(strides, window, strict=True)):
             raise ValueError(
-                f'stride_voxel must be "half", or 1 to the window {list(window)} per side, got {stride_voxel}'
+                f'stride_voxel must be "half", "third", or 1 to the window {list(window)} per side, got {stride_voxel}'
             )
-        # MONAI steps by int(window * (1 - overlap)); half a voxel keeps rounding from taking one off the stride
-        overlap = [max(0.0, 1.0 - (s + 0.5) / w) for s, w in zip(strides, window, strict=True)]
-        super().__init__(roi_size=list(window), sw_batch_size=batch, overlap=overlap, mode=weights)
+        super().__init__(roi_size=list(window), mode=weights, sigma_scale=SIGMA, with_coord=True)
+        self.window = window
+        self.stride_voxel = stride_voxel
+        self.flips = flips
+        self.alternate = alternate
+        self.batch = batch
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        def probs(windows: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if isinstance(network, nn.Module) and not isinstance(network, torch.jit.ScriptModule):
+            network = network if network.training else fold_batch_norm(network)
+        if self.alternate and not (hasattr(network, "alpha") and hasattr(network, "beta")):
+            raise ValueError(f"alternate needs a network with alpha and beta, got {type(network).__name__}")
+        strides = self.strides(inputs.shape[2:])
+        self.overlap: list[float] = _overlap(strides, self.window)
+        self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, inputs.device)
+
+        whole = tuple(max(side, window) for side, window in zip(inputs.shape[2:], self.window, strict=True))
+
+        def probs(windows: Tensor, boxes: Sequence[Sequence[slice]], *args: Any, **kwargs: Any) -> Tensor:
+            asked = network
+            if self.alternate and tuple(windows.shape[2:]) != whole:
+                place = sum(math.ceil(side.start / s) for side, s in zip(boxes[0][2:], strides, strict=True))
+                asked = (network.beta, network.alpha)[place % 2]  # type: ignore[attr-defined]
             with autocast(windows.device):
-                logits = network(windows, *args, **kwargs)
+                logits = asked(windows, *args, **kwargs)
             return torch.softmax(logits.float(), dim=1)
 
-        return super().__call__(inputs.float(), probs, *args, **kwargs)
+        sides = range(2, inputs.ndim)
+        turns = [dims for count in range(4) for dims in combinations(sides, count)] if self.flips else [()]
+        mean: Any = 0.0
+        with torch.inference_mode():
+            for dims in turns:
+                answer: Any = super().__call__(inputs.float().flip(dims), probs, *args, **kwargs)
+                mean = mean + answer.flip(dims) / len(turns)
+        return mean.clone()  # a normal tensor, that later steps may write to
+
+    def strides(self, shape: Sequence[int]) -> list[int]:
+        """Return the steps between windows over an image of `shape`."""
+        if not isinstance(self.stride_voxel, str):
+            return list(self.stride_voxel)
+        part = EVEN[self.stride_voxel]
+        return [_even_stride(side, window, window // part) for side, window in zip(shape, self.window, strict=True)]
+
+
+def _overlap(strides: Sequence[int], window: Sequence[int]) -> list[float]:
+    # MONAI steps by int(window * (1 - overlap)); half a voxel keeps rounding from taking one off the stride
+    return [max(0.0, 1.0 - (s + 0.5) / w) for s, w in zip(strides, window, strict=True)]
+
+
+def _even_stride(side: int, window: int, longest: int) -> int:
+    rest = max(side - window, 0)
+    return math.ceil(rest / math.ceil(rest / longest)) if rest else window
+
+
+def window_batch(window: Sequence[int], device: torch.device | str) -> int:
+    """Return how many windows a forward pass may take: a quarter of the free memory's worth, at least 1."""
+    return max(1, min(MOST_WINDOWS, free_bytes(device) // 4 // (BYTES_PER_VOXEL * math.prod(window))))
+
+
+def free_bytes(device: torch.device | str) -> int:
+    """Return the memory of `device` that nothing uses."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,12 +1,18 @@
 """Two-stream loading: batches with fixed shares of labeled and unlabeled crops, the same for the same seed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import CacheDataset
+from monai.data import CacheDataset, PersistentDataset
+from monai.data.utils import pickle_hashing
+from monai.transforms import Compose
+from monai.transforms.traits import RandomizableTrait
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
+
+from llmsegnet_bundle.datalist import fingerprint
 
 
 class TwoStreamDataset(CacheDataset):
@@ -16,6 +22,9 @@ class TwoStreamDataset(CacheDataset):
         data: labeled items, `{"image": path, "label": path}`.
         unlabeled: items without a label key.
         transform: MONAI `Compose`; what stands before its first random transform is done once and kept.
+        cache_dir: keep that on disk too, for the next start: a file for each version of a scan (its path, size and
+            time of change) and of the transforms; None keeps nothing.
+        device: where what is kept in memory lies, and where crops are drawn.
         num_workers: threads that fill the cache.
         progress: show a bar while the cache fills.
     """
@@ -23,13 +32,26 @@ class TwoStreamDataset(CacheDataset):
     def __init__(
         self,
         data: Sequence[dict[str, Any]],
-        transform: Callable,
+        transform: Compose,
         unlabeled: Sequence[dict[str, Any]] = (),
+        cache_dir: str | Path | None = None,
+        device: torch.device | str = "cpu",
         num_workers: int = 2,
         progress: bool = True,
     ) -> None:
         self.labeled = len(data)
+        self.device = torch.device(device)
+        self.disk: PersistentDataset | None = None
+        if cache_dir is not None:
+            first_random = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait))
+            kept = Compose(transform.transforms[:first_random])
+            items = [*data, *unlabeled]
+            self.disk = PersistentDataset(items, kept, cache_dir, fingerprint, hash_transform=pickle_hashing)
         super().__init__([*data, *unlabeled], transform, num_workers=num_workers, progress=progress)
+
+    def _load_cache_item(self, idx: int) -> Any:
+        item = super()._load_cache_item(idx) if self.disk is None else self.disk[idx]
+        return {key: value.to(self.device) if isinstance(value, Tensor) else value for key, value in item.items()}
 
     def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:  # type: ignore[override]
         scan, seed = index
@@ -112,4 +134,11 @@ def two_stream_loader(
     sampler = TwoStreamBatchSampler(dataset.labeled, len(dataset), batch, seed, rank, ranks)
     # its own generator: a new iterator would draw from the global one, and a continued run then differ
     own = torch.Generator()
-    return DataLoader(dataset, batch_sampler=sampler, num_workers=workers, collate_fn=collate, generator=own)
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        generator=own,
+        pin_memory=torch.cuda.is_available() and dataset.device.type == "cpu",
+    )

@@ -1,14 +1,17 @@
 """What a device is fast with: its arithmetic, the order of weights in memory, and what happens to freed memory."""
 
+import copy
 import ctypes
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from typing import Any
 
 import torch
 from monai.inferers import SimpleInferer
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def has_bf16(device: torch.device | str) -> bool:
@@ -31,6 +34,29 @@ def autocast(device: torch.device | str) -> AbstractContextManager:
 def fast_layout(network: nn.Module, device: torch.device | str) -> nn.Module:
     """Move `network` to `device` with its weights in channels-last order, in which 3-D convolutions are fastest."""
     return network.to(device=device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Return a copy of `network`, for evaluation, whose convolutions do the batch norm that follows them.
+
+    Each pair of a 3-D convolution, transposed or not, and a `BatchNorm3d` that stand side by side in a
+    `torch.nn.Sequential` becomes one convolution with the same answer to rounding.
+
+    Args:
+        network: in evaluation mode; it stays as it is.
+
+    Raises:
+        ValueError: in training mode, where batch norm depends on the batch.
+    """
+    if network.training:
+        raise ValueError("network must be in evaluation mode to fold its batch norm; call network.eval() first")
+    folded = copy.deepcopy(network)
+    for stage in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
+        for i, (conv, norm) in enumerate(pairwise(list(stage))):
+            if isinstance(conv, nn.Conv3d | nn.ConvTranspose3d) and isinstance(norm, nn.BatchNorm3d):
+                stage[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose3d))
+                stage[i + 1] = nn.Identity()
+    return folded
 
 
 def keep_freed_memory() -> None:

@@ -12,7 +12,6 @@ from torch.optim import Optimizer
 
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import cutmix, draw_cutmix
-from llmsegnet_bundle.networks import PairTraining
 from llmsegnet_bundle.precision import AutocastInferer
 
 
@@ -21,13 +20,15 @@ class CoTrainer(Trainer):
 
     Batches are {"image": (B, 1, H, W, D), "label": (L, 1, H, W, D)}, the L labeled crops first; with L = B both
     networks learn from labels alone. `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised",
-    "alpha_usl", "beta_usl" and the ramp weight "weight" of the step.
+    "alpha_usl", "beta_usl" and the ramp weight "weight" of the step. Beta's forward starts after alpha's backward has
+    freed its activations, so that a step needs the memory of one network.
 
     Args:
         device: where the networks are.
         max_epochs: epochs of `epoch_length` steps.
         train_data_loader: endless, as `loading.two_stream_loader`.
-        network: `PairTraining`, or the `DistributedDataParallel` of one.
+        alpha: `LLMSegNet` that sees the crops as they are, or the `DistributedDataParallel` of one.
+        beta: the same for CutMixed crops.
         alpha_optimizer: of alpha's parameters.
         beta_optimizer: of beta's parameters.
         ramp: steps done -> weight of the unsupervised loss.
@@ -35,7 +36,11 @@ class CoTrainer(Trainer):
         clamp_noise: keep noisy inputs in [0, 1].
         supervised_loss: (logits, label) -> scalar; None for `SupervisedLoss`.
         unsupervised_loss: (logits, peer_probs) -> scalar; None for `UnifiedSegmentationLoss`.
-        inferer: calls `network`; None for `AutocastInferer`.
+        inferer: calls a network; None for `AutocastInferer`.
+        micro_batches: parts of a batch that pass through the networks one after the other, their gradients averaged,
+            for devices with little memory; batch norm then sees a part at a time.
+        reuse_alpha: take beta's target from alpha's student pass, which saves half of the passes without
+            gradient. That target has seen noise and the batch statistics of the labeled crops too (not the paper's).
         epoch_length: steps of an epoch.
         train_handlers: attached in their order.
     """
@@ -45,7 +50,8 @@ class CoTrainer(Trainer):
         device: torch.device | str,
         max_epochs: int,
         train_data_loader: Iterable,
-        network: nn.Module,
+        alpha: nn.Module,
+        beta: nn.Module,
         alpha_optimizer: Optimizer,
         beta_optimizer: Optimizer,
         ramp: Callable[[int], float],
@@ -54,6 +60,8 @@ class CoTrainer(Trainer):
         supervised_loss: nn.Module | None = None,
         unsupervised_loss: nn.Module | None = None,
         inferer: Inferer | None = None,
+        micro_batches: int = 1,
+        reuse_alpha: bool = False,
         epoch_length: int | None = None,
         train_handlers: Sequence | None = None,
     ) -> None:
@@ -65,7 +73,8 @@ class CoTrainer(Trainer):
             handlers=train_handlers,
             decollate=False,
         )
-        self.network = network
+        self.alpha = alpha
+        self.beta = beta
         self.alpha_optimizer = alpha_optimizer
         self.beta_optimizer = beta_optimizer
         self.inferer = inferer or AutocastInferer()
@@ -74,61 +83,80 @@ class CoTrainer(Trainer):
         self.clamp_noise = clamp_noise
         self.supervised_loss = supervised_loss or SupervisedLoss()
         self.unsupervised_loss = unsupervised_loss or UnifiedSegmentationLoss()
+        self.micro_batches = micro_batches
+        self.reuse_alpha = reuse_alpha
 
     def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, Tensor | float]:
-        image = batchdata["image"].to(engine.state.device)  # (B, 1, H, W, D)
-        label = batchdata["label"].to(engine.state.device)  # (L, 1, H, W, D)
+        image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, 1, H, W, D)
+        label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, 1, H, W, D)
         labeled = len(label)
         weight = self.ramp(engine.state.iteration - 1) if labeled < len(image) else 0.0
-        self.network.train()
         text_index = self._draw_text()
-
-        beta_image = image
-        if labeled < len(image):
-            t_alpha, t_beta = self._targets(image[labeled:], text_index)  # (B - L, C, H, W, D) each
-            draw = draw_cutmix(image.shape[2:], len(image), len(image) - labeled)
-            beta_image = torch.cat([image[:labeled], cutmix(image, draw)])  # (B, 1, H, W, D)
-            t_alpha = cutmix(torch.cat([_one_hot(label, t_alpha), t_alpha]), draw)  # (B - L, C, H, W, D)
-        alpha_logits, beta_logits = self.inferer(self._noisy(image), self.network, self._noisy(beta_image), text_index)
-
-        output: dict[str, Tensor | float] = {"weight": weight}
-        loss = torch.zeros((), device=image.device)
-        for name, logits in (("alpha", alpha_logits), ("beta", beta_logits)):  # (B, C, H, W, D)
-            supervised = self.supervised_loss(logits[:labeled], label)
-            loss = loss + supervised
-            output[f"{name}_supervised"] = supervised.detach()
-            if labeled < len(image):
-                usl = self.unsupervised_loss(logits[labeled:], t_beta if name == "alpha" else t_alpha)
-                loss = loss + weight * usl
-                output[f"{name}_usl"] = usl.detach()
-        engine.fire_event(IterationEvents.LOSS_COMPLETED)
-
+        self.alpha.train()
+        self.beta.train()
         self.alpha_optimizer.zero_grad()
         self.beta_optimizer.zero_grad()
-        loss.backward()  # the networks share no parameter: each gets the gradient of its own terms
+
+        parts = [stream.tensor_split(self.micro_batches) for stream in (image[:labeled], image[labeled:], label)]
+        terms = [self._learn(x_l, x_u, y, weight, text_index) for x_l, x_u, y in zip(*parts, strict=True)]
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.alpha_optimizer.step()
         self.beta_optimizer.step()
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
-        return output | {"loss": loss.detach()}
+        return {"weight": weight} | {name: torch.stack([part[name] for part in terms]).mean() for name in terms[0]}
 
-    @property
-    def _pair_training(self) -> PairTraining:
-        return getattr(self.network, "module", self.network)  # type: ignore[arg-type]
+    def _learn(
+        self, labeled: Tensor, unlabeled: Tensor, label: Tensor, weight: float, text_index: int | None
+    ) -> dict[str, Tensor]:
+        """Add the gradients of one micro batch, and return its loss terms."""
+        image = torch.cat([labeled, unlabeled])  # (B, 1, H, W, D)
+        t_alpha = t_beta = None
+        if len(unlabeled):
+            t_alpha = None if self.reuse_alpha else self._target(self.alpha, unlabeled, text_index)
+            t_beta = self._target(self.beta, unlabeled, text_index)  # (B - L, C, H, W, D)
+            draw = draw_cutmix(image.shape[2:], len(image), len(unlabeled))
+        alpha_logits = self.inferer(self._noisy(image), self.alpha, text_index)  # (B, C, H, W, D)
+        alpha_terms = self._backward(alpha_logits, label, t_beta, weight)
+
+        if len(unlabeled):
+            t_alpha = alpha_logits[len(labeled) :].detach().float().softmax(dim=1) if t_alpha is None else t_alpha
+            del alpha_logits
+            t_alpha = cutmix(torch.cat([_one_hot(label, t_alpha), t_alpha]), draw)  # (B - L, C, H, W, D)
+            image = torch.cat([labeled, cutmix(image, draw)])  # (B, 1, H, W, D)
+        beta_logits = self.inferer(self._noisy(image), self.beta, text_index)  # (B, C, H, W, D)
+        beta_terms = self._backward(beta_logits, label, t_alpha, weight)
+
+        terms = {f"alpha_{name}": value for name, value in alpha_terms.items()}
+        terms |= {f"beta_{name}": value for name, value in beta_terms.items()}
+        return terms | {"loss": terms.pop("alpha_loss") + terms.pop("beta_loss")}
+
+    def _backward(self, logits: Tensor, label: Tensor, target: Tensor | None, weight: float) -> dict[str, Tensor]:
+        labeled = len(label)
+        terms = {"supervised": self.supervised_loss(logits[:labeled], label)}
+        loss = terms["supervised"]
+        if target is not None:
+            terms["usl"] = self.unsupervised_loss(logits[labeled:], target)
+            loss = loss + weight * terms["usl"]
+        (loss / self.micro_batches).backward()
+        return {name: value.detach() for name, value in (terms | {"loss": loss}).items()}
 
     def _draw_text(self) -> int | None:
-        texts = len(getattr(self._pair_training.pair.alpha, "text_embedding", ()))
+        texts = len(getattr(_unwrapped(self.alpha), "text_embedding", ()))
         return int(torch.randint(texts, ())) if texts else None
 
     @torch.no_grad()
-    def _targets(self, unlabeled: Tensor, text_index: int | None) -> tuple[Tensor, Tensor]:
-        # past DistributedDataParallel: a forward without gradient has nothing to synchronize
-        alpha_logits, beta_logits = self.inferer(unlabeled, self._pair_training, unlabeled, text_index)
-        return alpha_logits.float().softmax(dim=1), beta_logits.float().softmax(dim=1)
+    def _target(self, network: nn.Module, unlabeled: Tensor, text_index: int | None) -> Tensor:
+        logits = self.inferer(unlabeled, _unwrapped(network), text_index)
+        return logits.float().softmax(dim=1)
 
     def _noisy(self, image: Tensor) -> Tensor:
         noisy = image + torch.empty_like(image).uniform_(-self.noise, self.noise)
         return noisy.clamp_(0.0, 1.0) if self.clamp_noise else noisy
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    # past DistributedDataParallel: a forward without gradient has nothing to synchronize
+    return getattr(network, "module", network)
 
 
 def _one_hot(label: Tensor, like: Tensor) -> Tensor:

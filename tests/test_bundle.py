@@ -51,6 +51,7 @@ def workflow(names, **overrides):
 
 def run(names, scans, folder, **overrides):
     places = {"dataset_dir": str(scans), "output_dir": str(folder / "out"), "ckpt_dir": str(folder / "ckpt")}
+    places["cache_dir"] = str(folder / "cache")
     flow = workflow(names, show_progress=False, **(places | SMALL | overrides))
     flow.initialize()
     flow.run()
@@ -125,6 +126,7 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
         dataset_dir=str(scans),
         output_dir=str(tmp_path / "out"),
         ckpt_dir=str(tmp_path / "ckpt"),
+        cache_dir="none",
         **(SMALL | {"max_steps": 4}),
     )
     flow.initialize()
@@ -327,12 +329,17 @@ def test_bad_settings_stop_the_training_in_one_line(setting, match, scans, tmp_p
         run(["train"], scans, tmp_path, **setting)
 
 
-@pytest.mark.parametrize("stride_voxel", [[18, 18], [0, 24, 24], [24, 24, 49], "third"])
+@pytest.mark.parametrize("stride_voxel", [[18, 18], [0, 24, 24], [24, 24, 49], "fourth"])
 @pytest.mark.parametrize("names", [["train", "evaluate"], ["inference"]])
 def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
     source = scans / "imagesTr" if names == ["inference"] else scans
-    with pytest.raises(SystemExit, match='stride_voxel must be "half", or 1 to the window'):
+    with pytest.raises(SystemExit, match='stride_voxel must be "half", "third", or 1 to the window'):
         run(names, source, tmp_path, stride_voxel=stride_voxel)
+
+
+def test_bad_micro_batches_stop_in_one_line(scans, tmp_path):
+    with pytest.raises(SystemExit, match=r"micro_batches: must divide both shares of batch \[2, 2\], got 3"):
+        run(["train"], scans, tmp_path, micro_batches=3)
 
 
 def test_unknown_window_weights_stop_in_one_line(scans, tmp_path):
@@ -345,6 +352,7 @@ def test_interrupt_saves_and_the_same_command_continues(scans, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
     command += ["--config_file", str(BUNDLE / "configs/train.json"), "--dataset_dir", str(scans)]
     command += ["--output_dir", str(tmp_path / "out"), "--ckpt_dir", str(tmp_path / "ckpt")]
+    command += ["--cache_dir", str(tmp_path / "cache")]
     for key, value in (SMALL | {"max_steps": 40, "val_interval": 40}).items():
         command += [f"--{key}", str(value)]
     log = tmp_path / "log"

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from llmsegnet_bundle import datalist
 from llmsegnet_bundle.datalist import beside, check_scans, digest, from_file, from_folder, images, load, unlabeled
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "left_atrium"
@@ -351,3 +352,22 @@ def test_load_left_atrium_gives_la_8():
     lists = load(DATA)
     assert {split: len(items) for split, items in lists.items()} == {"labeled": 8, "unlabeled": 60, "validation": 12}
     assert names(lists["validation"])[0] == "LA_068"
+
+
+def test_check_scans_reads_again_only_what_changed(tmp_path, monkeypatch):
+    lists = from_folder(folder(tmp_path), validation=2, labeled=2)
+    read = []
+    real = datalist._check_scan
+    monkeypatch.setattr(datalist, "_check_scan", lambda *args: (read.append(Path(args[0]).name), real(*args)))
+    cache_dir = tmp_path / "cache"
+    check_scans(lists, cache_dir=cache_dir)
+    assert len(read) == 6
+    read.clear()
+    check_scans(lists, cache_dir=cache_dir)
+    assert read == []
+    write(Path(lists["labeled"][1]["label"]), np.ones(SHAPE, np.uint8))
+    check_scans(lists, cache_dir=cache_dir)
+    assert read == ["LA_1.nii.gz"]
+    Path(lists["labeled"][1]["image"]).unlink()
+    with pytest.raises(ValueError, match=r"LA_1.nii.gz cannot be read"):
+        check_scans(lists, cache_dir=cache_dir)

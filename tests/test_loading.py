@@ -1,9 +1,10 @@
 from collections import Counter
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, RandSpatialCropd
+from monai.transforms import Compose, EnsureTyped, LoadImaged, RandSpatialCropd, ScaleIntensityd
 
 from llmsegnet_bundle.loading import TwoStreamBatchSampler, TwoStreamDataset, two_stream_loader
 
@@ -66,3 +67,41 @@ def test_loader_repeats_random_crops_and_gives_unlabeled_items_no_label():
         assert torch.equal(a["label"], (a["image"][:2] > 0.5).to(torch.uint8))
         assert torch.equal(a["image"], b["image"])
     assert not torch.equal(first[0]["image"], first[1]["image"])
+
+
+class Counted(ScaleIntensityd):
+    """A deterministic transform that counts its calls."""
+
+    calls = 0
+
+    def __call__(self, data, lazy=None):
+        Counted.calls += 1
+        return super().__call__(data)
+
+
+def test_second_start_reads_the_disk_and_a_changed_scan_or_transform_does_not(tmp_path):
+    items = [{"image": str(tmp_path / f"{name}.nii.gz")} for name in "ab"]
+    rng = np.random.default_rng(0)
+    for item in items:
+        nib.save(nib.Nifti1Image(rng.random((12, 12, 12), np.float32), np.eye(4)), item["image"])
+
+    def start(maxv=1.0):
+        Counted.calls = 0
+        transforms = [LoadImaged("image", ensure_channel_first=True), Counted("image", 0.0, maxv)]
+        transforms += [EnsureTyped("image", track_meta=False), RandSpatialCropd("image", (8, 8, 8), random_size=False)]
+        cache_dir = tmp_path / "cache"
+        dataset = TwoStreamDataset(items[:1], Compose(transforms), items[1:], cache_dir=cache_dir, progress=False)
+        return Counted.calls, [dataset[scan, 5]["image"] for scan in range(2)]
+
+    cold_calls, cold = start()
+    warm_calls, warm = start()
+    assert (cold_calls, warm_calls) == (2, 0)
+    assert all(torch.equal(a, b) for a, b in zip(cold, warm, strict=True))
+    nib.save(nib.Nifti1Image(rng.random((12, 12, 12), np.float32), np.eye(4)), items[1]["image"])
+    calls, changed = start()
+    assert calls == 1
+    assert torch.equal(changed[0], cold[0])
+    assert not torch.equal(changed[1], cold[1])
+    calls, scaled = start(maxv=2.0)
+    assert calls == 2
+    torch.testing.assert_close(scaled[0], 2 * cold[0])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, PairTraining, VNet
+from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 
 
 def small(fusion="spatial", text=True):
@@ -77,13 +77,6 @@ def test_pair_gives_the_log_of_the_mean_probability():
     torch.testing.assert_close(LLMSegNetPair(alpha, beta)(image).softmax(1), mean)
     torch.testing.assert_close(LLMSegNetPair(alpha, beta, "alpha")(image), alpha(image))
     torch.testing.assert_close(LLMSegNetPair(alpha, beta, "beta")(image), beta(image))
-
-
-def test_pair_training_returns_both():
-    alpha, beta = small().eval(), small().eval()
-    a, b = torch.randn(2, 1, 1, 32, 32, 32)
-    out = PairTraining(LLMSegNetPair(alpha, beta))(a, b, 1)
-    torch.testing.assert_close(out, (alpha(a, 1), beta(b, 1)))
 
 
 def test_networks_refuse_bad_arguments():

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import draw_cutmix
-from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, PairTraining, VNet
+from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.ramps import sigmoid_ramp
 from llmsegnet_bundle.trainer import CoTrainer
 
@@ -27,17 +27,19 @@ def make_batch(unlabeled=2):
     return {"image": image, "label": label}
 
 
-def make_trainer(pair, batch, steps, noise=0.2, lr=0.05):
+def make_trainer(pair, batch, steps, noise=0.2, lr=0.05, **settings):
     sgd = [torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4) for net in (pair.alpha, pair.beta)]
     return CoTrainer(
         device="cpu",
         max_epochs=1,
         train_data_loader=[batch] * steps,
-        network=PairTraining(pair),
+        alpha=pair.alpha,
+        beta=pair.beta,
         alpha_optimizer=sgd[0],
         beta_optimizer=sgd[1],
         ramp=lambda step: sigmoid_ramp(step, 10, 0.3),
         noise=noise,
+        **settings,
     )
 
 
@@ -116,3 +118,48 @@ def test_networks_learn_apart():
     moved = [name for name, value in pair.state_dict().items() if not torch.equal(value, before[name])]
     assert any(name.startswith("alpha") for name in moved)
     assert any(name.startswith("beta") for name in moved)
+
+
+def gradients_of_a_step(pair, batch, **settings):
+    torch.manual_seed(7)
+    trainer = make_trainer(pair, batch, 1, noise=0.0, **settings)
+    trainer.run()
+    return trainer, {name: value.grad.clone() for name, value in pair.named_parameters() if value.grad is not None}
+
+
+def test_micro_batches_average_the_gradients_of_their_parts():
+    pair, batch = make_pair(), make_batch(unlabeled=0)  # no CutMix, which mixes across the batch
+    parts = [{key: value[i : i + 1] for key, value in batch.items()} for i in range(2)]
+    wanted = [gradients_of_a_step(copy.deepcopy(pair), part)[1] for part in parts]
+    trainer, got = gradients_of_a_step(pair, batch, micro_batches=2)
+    assert got.keys() == wanted[0].keys()
+    for name, value in got.items():
+        torch.testing.assert_close(value, (wanted[0][name] + wanted[1][name]) / 2, rtol=1e-3, atol=1e-5, msg=name)
+    assert trainer.state.output["loss"].shape == ()
+
+
+def test_micro_batches_split_both_shares():
+    trainer, _ = gradients_of_a_step(make_pair(), make_batch(), micro_batches=2)
+    assert trainer.state.output["alpha_usl"].isfinite()
+
+
+def test_reused_alpha_changes_the_target_of_beta_alone():
+    pair, batch = make_pair(), make_batch()
+    _, paper = gradients_of_a_step(copy.deepcopy(pair), batch)
+    _, reused = gradients_of_a_step(pair, batch, reuse_alpha=True)
+    alpha = [name for name in paper if name.startswith("alpha.")]
+    assert all(torch.equal(paper[name], reused[name]) for name in alpha)
+    assert any(not torch.equal(paper[name], reused[name]) for name in paper if name.startswith("beta."))
+
+
+def test_reused_alpha_is_the_method_where_noise_and_batch_statistics_are_off():
+    pair, batch = make_pair(), make_batch()
+    # evaluation statistics: train() of the trainer must not switch batch norm back
+    for module in pair.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.train = lambda mode=True, self=module: self
+            module.training = False
+    _, paper = gradients_of_a_step(copy.deepcopy(pair), batch)
+    _, reused = gradients_of_a_step(pair, batch, reuse_alpha=True)
+    for name, value in reused.items():
+        torch.testing.assert_close(value, paper[name], rtol=1e-3, atol=1e-5, msg=name)

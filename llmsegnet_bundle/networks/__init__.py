@@ -2,7 +2,7 @@
 
 from llmsegnet_bundle.networks.fusion import ChannelFusion, SpatialFusion
 from llmsegnet_bundle.networks.llmsegnet import LLMSegNet
-from llmsegnet_bundle.networks.pair import LLMSegNetPair, PairTraining
+from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.vnet import VNet
 
-__all__ = ["ChannelFusion", "LLMSegNet", "LLMSegNetPair", "PairTraining", "SpatialFusion", "VNet"]
+__all__ = ["ChannelFusion", "LLMSegNet", "LLMSegNetPair", "SpatialFusion", "VNet"]

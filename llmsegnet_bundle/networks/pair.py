@@ -1,7 +1,6 @@
-"""The co-trained pair of networks, as one module for deployment and one for training."""
+"""The co-trained pair of networks as one module."""
 
 import math
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -40,24 +39,3 @@ class LLMSegNetPair(nn.Module):
         alpha = F.log_softmax(self.alpha(image).float(), dim=1)
         beta = F.log_softmax(self.beta(image).float(), dim=1)
         return torch.logaddexp(alpha, beta) - math.log(2)
-
-
-class PairTraining(nn.Module):
-    """Both networks in one forward, so that `DistributedDataParallel` can synchronise the gradients of both.
-
-    Args:
-        pair: the networks.
-    """
-
-    def __init__(self, pair: LLMSegNetPair) -> None:
-        super().__init__()
-        self.pair = pair
-
-    def forward(
-        self,
-        alpha_image: Tensor,
-        beta_image: Tensor,
-        text_index: Optional[int] = None,  # noqa: UP045
-    ) -> tuple[Tensor, Tensor]:
-        """Return alpha's logits of `alpha_image` and beta's of `beta_image`, each (B, C, H, W, D)."""
-        return self.pair.alpha(alpha_image, text_index), self.pair.beta(beta_image, text_index)

@@ -1,0 +1,48 @@
+"""How time and memory are measured: in a fresh process, whose allocator and peak no other measurement has touched."""
+
+import multiprocessing
+import re
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Cost(NamedTuple):
+    """Median seconds of a turn, and the peak of the process's memory above what it held before, in GB."""
+
+    seconds: float
+    memory_gb: float
+
+
+def in_fresh_process(function: Callable[..., Result], *args: Any) -> Result:
+    """Return `function(*args)` of a new process; function and arguments must be picklable."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def cost(turn: Callable[[], object], repeats: int) -> Cost:
+    """Call `turn` once to warm up and `repeats` times for the measurement."""
+    before = _peak_gb()
+    seconds(turn)
+    times = [seconds(turn) for _ in range(repeats)]
+    return Cost(statistics.median(times), _peak_gb() - before)
+
+
+def seconds(turn: Callable[[], object]) -> float:
+    """Return the seconds that `turn` takes."""
+    start = time.perf_counter()
+    turn()
+    return time.perf_counter() - start
+
+
+def _peak_gb() -> float:
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would count what the parent held at the fork
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e9  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9  # macOS: bytes

@@ -1,0 +1,40 @@
+import re
+
+import pytest
+
+from llmsegnet_bundle.benchmark import benchmark
+from llmsegnet_bundle.benchmark.measure import cost, in_fresh_process
+
+
+def test_unknown_benchmark_ends_in_one_line():
+    with pytest.raises(ValueError, match=r"benchmark: must be one of step, authors_step, .* or all, got 'speed'"):
+        benchmark("speed")
+
+
+def test_missing_scans_end_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match="nowhere does not exist; give --bundle and --dataset_dir"):
+        benchmark("scan", dataset_dir=str(tmp_path / "nowhere"))
+
+
+def use_100_mb():
+    return cost(lambda: bytearray(b"1" * 100_000_000), repeats=1)
+
+
+def test_memory_of_a_turn_is_measured_in_its_own_process():
+    ballast = bytearray(b"1" * 300_000_000)  # of this process, not of the measured one
+    measured = in_fresh_process(use_100_mb)
+    del ballast
+    assert 0.09 < measured.memory_gb < 0.25
+    assert measured.seconds > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["step", "arithmetic", "processes"])
+def test_benchmark_prints_both_sides_and_their_ratio(what, capsys):
+    benchmark(what, crop=(48, 48, 48), repeats=1)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")][2:]
+    assert rows
+    for row in rows:
+        _, other, ours, ratio = (cell.strip() for cell in row.strip("|").split("|"))
+        assert all(re.fullmatch(r"[\d.]+ (s|GB|GFLOP/s|crops/s)", cell) for cell in (other, ours))
+        assert re.fullmatch(r"[\d.]+( x|%)", ratio)

@@ -1,0 +1,152 @@
+import copy
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.data.utils import dense_patch_slices
+from monai.inferers.utils import _get_scan_interval
+
+from llmsegnet_bundle import inference
+from llmsegnet_bundle.benchmark.scan import FieldTestLoop, window_starts
+from llmsegnet_bundle.inference import ProbabilityInferer, window_batch
+from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
+from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    pair = LLMSegNetPair(*(LLMSegNet(VNet(base_filters=4), torch.randn(3, 8), grid=(3, 3, 3)) for _ in range(2)))
+    for norm in (module for module in pair.modules() if isinstance(module, torch.nn.BatchNorm3d)):
+        torch.nn.init.uniform_(norm.running_mean, -0.2, 0.2)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, -0.2, 0.2)
+    return pair.eval()
+
+
+def starts(inferer, shape):
+    """Return where MONAI's windows start, per side."""
+    interval = _get_scan_interval(shape, inferer.window, 3, inference._overlap(inferer.strides(shape), inferer.window))
+    boxes = dense_patch_slices(shape, inferer.window, interval)
+    return [sorted({box[axis].start for box in boxes}) for axis in range(3)]
+
+
+def test_windows_start_by_the_rule_of_the_field_for_400_sizes():
+    inferer = ProbabilityInferer((112, 112, 80), (18, 18, 4))
+    for side in range(400):
+        for shape in ((112 + side, 112, 80), (112, 112, 80 + side)):
+            wanted = [window_starts(*sizes) for sizes in zip(shape, (112, 112, 80), (18, 18, 4), strict=True)]
+            assert starts(inferer, shape) == [sorted(set(axis)) for axis in wanted]
+
+
+@pytest.mark.parametrize(("word", "longest"), [("half", 56), ("third", 37)])
+def test_even_windows_take_no_longer_steps_than_their_part_of_a_window(word, longest):
+    inferer = ProbabilityInferer((112, 112, 80), word)
+    for side in range(112, 512):
+        (found, _, _) = starts(inferer, (side, 112, 80))
+        steps = [b - a for a, b in pairwise(found)]
+        assert found[0] == 0
+        assert found[-1] == side - 112
+        assert len(found) == math.ceil((side - 112) / longest) + 1
+        assert not steps or max(steps) <= longest
+        assert not steps or max(steps) - min(steps) <= len(steps)
+
+
+def test_folded_batch_norm_gives_the_logits_of_the_plain_network():
+    plain, image = network(), torch.rand(2, 1, 48, 48, 48)
+    with torch.no_grad():
+        folded = fold_batch_norm(plain)
+        torch.testing.assert_close(folded(image), plain(image), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(module, torch.nn.BatchNorm3d) for module in folded.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm3d) for module in plain.modules())
+
+
+def test_fold_refuses_training_mode():
+    with pytest.raises(ValueError, match="must be in evaluation mode"):
+        fold_batch_norm(network().train())
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A pair that has learned to find what is bright, so that few voxels lie near the threshold."""
+    pair = network()
+    pair.train()
+    adam = torch.optim.Adam(pair.parameters(), lr=0.01)
+    for _ in range(25):
+        image = blobs((2, 1, 48, 48, 48))
+        adam.zero_grad()
+        loss = sum(torch.nn.functional.cross_entropy(net(image), (image[:, 0] > 0).long()) for net in pair.children())
+        loss.backward()
+        adam.step()
+    return pair.eval()
+
+
+def blobs(shape):
+    coarse = torch.randn(*shape[:2], *(side // 12 + 1 for side in shape[2:]))
+    return 3 * torch.nn.functional.interpolate(coarse, shape[2:], mode="trilinear")
+
+
+@pytest.mark.parametrize("shape", [(60, 70, 52), (40, 50, 60)], ids=["larger", "smaller"])
+def test_fast_path_gives_the_masks_of_the_field_loop(shape, trained, monkeypatch):
+    torch.manual_seed(1)
+    image = blobs((1, 1, *shape))
+    with torch.no_grad():
+        wanted = FieldTestLoop((48, 48, 48), (9, 9, 4))(image, trained)
+    assert 0.2 < (wanted[0, 1] > 0.5).float().mean() < 0.8
+    inferer = ProbabilityInferer((48, 48, 48), (9, 9, 4), "constant")
+    masks = [probs[0, 1] > 0.5 for probs in (wanted, inferer(image, fast_layout(copy.deepcopy(trained), "cpu")))]
+    assert 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()) >= 0.999
+    monkeypatch.setattr("llmsegnet_bundle.precision.has_bf16", lambda device: False)
+    torch.testing.assert_close(inferer(image, trained), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_flips_average_the_mirror_images():
+    def brighter_ahead(windows):  # not symmetric: a voxel against the next one
+        ahead = windows.roll(-1, 2) - windows
+        return torch.cat([-ahead, ahead], dim=1)
+
+    image = torch.rand(1, 1, 8, 8, 8)
+    plain = ProbabilityInferer((8, 8, 8), weights="constant")
+    flipped = ProbabilityInferer((8, 8, 8), weights="constant", flips=True)
+    wanted = (plain(image, brighter_ahead) + plain(image.flip(2), brighter_ahead).flip(2)) / 2
+    torch.testing.assert_close(flipped(image, brighter_ahead), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_alternate_asks_each_network_at_every_second_window():
+    class Constant(torch.nn.Module):
+        def __init__(self, sign):
+            super().__init__()
+            self.sign = sign
+
+        def forward(self, windows):
+            return torch.cat([-windows, windows], dim=1) * self.sign
+
+    pair = LLMSegNetPair(Constant(0.0), Constant(50.0)).eval()  # probabilities 0.5 and 1
+    image = torch.ones(1, 1, 8, 12, 8)
+    probs = ProbabilityInferer((4, 4, 4), (4, 4, 4), "constant", alternate=True)(image, pair)[0, 1, ::4, ::4, ::4]
+    chessboard = torch.tensor([[[(x + y + z) % 2 for z in range(2)] for y in range(3)] for x in range(2)])
+    torch.testing.assert_close(probs, 1 - chessboard / 2)
+    alone = ProbabilityInferer((8, 12, 8), alternate=True)(image, pair)[0, 1]
+    torch.testing.assert_close(alone, torch.full_like(alone, 0.75))
+
+
+def test_alternate_needs_a_pair():
+    with pytest.raises(ValueError, match="alternate needs a network with alpha and beta, got VNet"):
+        ProbabilityInferer((48, 48, 48), alternate=True)(torch.zeros(1, 1, 48, 48, 48), VNet(base_filters=2).eval())
+
+
+def test_answer_keeps_the_geometry_and_may_be_written_to():
+    affine = torch.diag(torch.tensor([2.0, 2.0, 3.0, 1.0], dtype=torch.float64))
+    image = MetaTensor(torch.rand(1, 1, 48, 48, 48), affine=affine)
+    probs = ProbabilityInferer((48, 48, 48))(image, network())
+    torch.testing.assert_close(probs.affine, affine)
+    probs += 1
+
+
+def test_windows_a_pass_follow_the_free_memory(monkeypatch):
+    voxels = 112 * 112 * 80
+    for free, windows in ((0, 1), (8.1 * voxels, 2), (1e6 * voxels, inference.MOST_WINDOWS)):
+        monkeypatch.setattr(inference, "free_bytes", lambda device, free=free: int(free * inference.BYTES_PER_VOXEL))
+        assert window_batch((112, 112, 80), "cpu") == windows
