@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from llmsegnet_bundle.datalist import PathLike, case_name, read_classes, read_scan, scan_files
@@ -62,9 +63,7 @@ def evaluate(
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers must be a whole number of at least 1, got {workers!r}")
     pairs, left = _pairs(Path(pred_dir), Path(label_dir))
-    score = partial(
-        _score, classes=classes, regions=regions, empty=table.empty, tolerance_mm=tolerance_mm
-    )  # pickled to the processes
+    score = partial(_score, classes=classes, regions=regions, empty=table.empty, tolerance_mm=tolerance_mm)
     for name, (scores, warnings) in zip(pairs, _map(score, pairs.values(), workers or _cores()), strict=True):
         table.add_scores(name, scores)
         for line in warnings:
@@ -73,7 +72,7 @@ def evaluate(
     for line in [*table.lines(), f"case by case: {output}/metrics.csv"]:
         print(line)
     if left:
-        print(f"{left} labels of {label_dir} have no mask in {pred_dir} and are not scored")
+        print(f"labels without a mask in {pred_dir}, not scored: {left}")
     return table.summary()
 
 
@@ -128,7 +127,8 @@ def _map(score: partial[Scored], pairs: Iterable[Pair], workers: int) -> Iterato
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(min(workers, len(pairs)), mp_context=context) as pool:
+    size = min(workers, len(pairs))
+    with ProcessPoolExecutor(size, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             yield from bar(pool.map(score, pairs))
         finally:
