@@ -17,6 +17,7 @@ import torch
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
+from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.phantom import write_phantom
 
@@ -178,6 +179,16 @@ def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["left atrium"]["cases"] == 1
     assert (tmp_path / "out/PHANTOM_004_seg.nii.gz").is_file()
+    evaluate(tmp_path / "out", scans / "labelsTr", tmp_path / "again", ("background", "left atrium"), workers=1)
+    for name in ("metrics.csv", "summary.json"):
+        assert (tmp_path / "again" / name).read_text() == (tmp_path / "out" / name).read_text()
+
+
+def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
+    run(["train_supervised"], scans, tmp_path)
+    preset = {"validate#handlers#0#preset": "paper"}
+    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", **preset)
+    assert "preset paper: where a mask or its label is empty" in capsys.readouterr().out
 
 
 def turned(affine, kind):
