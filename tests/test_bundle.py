@@ -1,5 +1,6 @@
 """The bundle as its users run it: in process through MONAI's workflow, and a few true command lines."""
 
+import csv
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from medpy.metric import binary
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
@@ -396,6 +398,32 @@ def test_committed_weights_segment_a_held_out_scan(tmp_path):
     mask = nib.load(tmp_path / "LA_068_seg.nii.gz")
     np.testing.assert_allclose(mask.affine, label.affine, atol=1e-4)
     assert case_metrics(np.asarray(mask.dataobj), np.asarray(label.dataobj), (0.625,) * 3)["dice"] > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.exists(), reason="../shared/data/left_atrium is absent")
+def test_scores_of_the_committed_weights_are_those_of_medpy(tmp_path):
+    places = {"dataset_dir": str(DATA), "output_dir": str(tmp_path), "ckpt_dir": str(MODELS), "cache_dir": "none"}
+    two = {"validate#dataset#data": "$@cases['validation'][:2]", "stride_voxel": "half"}
+    flow = workflow(["train", "evaluate"], **places, **two)
+    flow.initialize()
+    flow.run()
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["case"] for row in rows] == ["LA_068", "LA_069"]
+    for row in rows:
+        files = (tmp_path / f"{row['case']}_seg.nii.gz", DATA / f"labelsTr/{row['case']}.nii.gz")
+        pair = [np.asarray(nib.load(file).dataobj) for file in files]
+        for key, expected in {
+            "dice": binary.dc(*pair),
+            "jaccard": binary.jc(*pair),
+            "hd95_pooled_voxel": binary.hd95(*pair),
+            "hd95_pooled_mm": binary.hd95(*pair, 0.625),
+            "asd_voxel": binary.asd(*pair),
+            "asd_mm": binary.asd(*pair, 0.625),
+            "assd_mm": binary.assd(*pair, 0.625),
+        }.items():
+            assert float(row[key]) == pytest.approx(expected, abs=1e-6), key
 
 
 @pytest.mark.slow
