@@ -65,9 +65,8 @@ def evaluate(
         raise ValueError(f"workers must be a whole number of at least 1, got {workers!r}")
     pairs, left = _pairs(Path(pred_dir), Path(label_dir))
     score = partial(_score, classes=classes, regions=regions, empty=table.empty, tolerance_mm=tolerance_mm)
-    for name, (scores, warnings) in zip(
-        pairs, _map(score, pairs.values(), workers or _processes(len(pairs))), strict=True
-    ):
+    results = _map(score, pairs.values(), workers or _processes(len(pairs)))
+    for name, (scores, warnings) in zip(pairs, results, strict=True):
         table.add_scores(name, scores)
         for line in warnings:
             tqdm.write(f"warning: {line}", file=sys.stderr)
