@@ -1,4 +1,4 @@
-"""What MONAI and ignite lack for step-based runs: the step limit, exact resume, progress, per-case scores, run record."""
+"""What MONAI and ignite lack for step-based runs: the step limit, exact resume, progress, case scores, record."""
 
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
 from llmsegnet_bundle.handlers.progress import Progress, loss_terms
