@@ -1,4 +1,4 @@
-"""The main job on phantom scans: both trainings through the bundle's own commands, then a table, a picture and a report."""
+"""The main job on phantom scans: both trainings through the bundle's own commands, then table, picture and report."""
 
 import json
 import subprocess

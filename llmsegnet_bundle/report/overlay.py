@@ -20,7 +20,7 @@ def planes(
     """Return a picture of each plane through the middle of the label, cut to label and prediction and 15 mm around.
 
     Args:
-        image: a scan whose axes go right, anterior and superior.
+        image: a scan whose axes go right, anterior and superior; it is shown as radiologists look at it.
         label, pred: class of each voxel; each class gets its contour.
         spacing_mm: distance between voxel centers along each axis.
 
@@ -76,6 +76,7 @@ def _draw_plane(
             mask = plane == index
             if 0 < mask.sum() < mask.size:
                 axes.contour(mask, levels=[0.5], colors=color, linewidths=1.6)
+    axes.invert_xaxis()  # as radiologists look: the patient's right on the left, anterior on the left
     axes.axis("off")
 
 

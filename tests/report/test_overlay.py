@@ -29,6 +29,12 @@ def test_planes_are_in_proportion():
     assert images["sagittal"].axes.get_aspect() == 2
 
 
+def test_right_of_the_patient_is_on_the_left():
+    for figure in planes(*[box()] * 3).values():
+        left, right = figure.axes[0].get_xlim()
+        assert left > right
+
+
 @pytest.mark.parametrize("empty", ["label", "pred", "both"])
 def test_empty_masks_are_drawn(empty):
     label, pred = (box() * (empty not in (name, "both")) for name in ("label", "pred"))

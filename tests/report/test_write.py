@@ -11,10 +11,20 @@ import pytest
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.report import write_report
 
-SECTIONS = (
-    "Scores|Compared with the baseline|Spread over the cases|Worst, median and best case|Cases|"
-    "How the weights were selected|Training|Configuration|Data split|Text|Time|Versions"
-).split("|")
+SECTIONS = [
+    "Scores",
+    "Compared with the baseline",
+    "Spread over the cases",
+    "Worst, median and best case",
+    "Cases",
+    "How the weights were selected",
+    "Training",
+    "Configuration",
+    "Data split",
+    "Text",
+    "Time",
+    "Versions",
+]
 
 
 def titles(page):
