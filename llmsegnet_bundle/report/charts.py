@@ -35,7 +35,7 @@ def curve_chart(title: str, curve: Curve, unit: str = "step") -> Figure:
 
 def validation_chart(curves: dict[str, Curve], best_step: int | None, unit: str = "step") -> Figure:
     """Draw the validation Dice of this run, the first curve, and of others, with the selected step marked."""
-    figure, axes = new_axes(7.2, 2.8)
+    figure, axes = new_axes(5.6, 2.5)
     for index, (name, curve) in enumerate(curves.items()):
         color = BASELINE if index else RUN
         axes.plot(list(curve), list(curve.values()), color=color, linewidth=1.6, marker="o", markersize=3, label=name)

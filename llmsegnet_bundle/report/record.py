@@ -1,6 +1,7 @@
 """The sections about how a run was made: curves, selection, settings, split, text, time, versions."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from llmsegnet_bundle.report import page
@@ -32,7 +33,10 @@ def curves_section(run: Run, baseline: Run | None) -> str:
         parts += [page.heading("Mean Dice of the validation scans"), _wide(chart, "validation Dice over the run")]
     terms = [tag for tag in run.curves if not tag.startswith("val_")]
     if terms:
-        parts += [page.heading("Loss terms"), page.note("The line is the mean, the band the range of nearby steps.")]
+        parts += [
+            page.heading("Loss terms, and the weight of the unsupervised ones"),
+            page.note("The line is the mean, the band the range of nearby steps."),
+        ]
         terms.sort(key=lambda tag: (tag != "loss", tag))
         charts = [(svg(curve_chart(tag, run.curves[tag])), f"{tag} over the steps") for tag in terms]
         parts.append(page.pictures(charts, "charts"))
@@ -65,9 +69,9 @@ def split_section(run: Run) -> str:
     if not split:
         return page.section("Data split")
     lists = {key: value for key, value in split.items() if isinstance(value, list)}
-    counts = {"hash": split.get("digest"), **{key: f"{len(items)} scans" for key, items in lists.items()}}
+    counts = {"hash": split.get("digest"), **{key: _count(items, "scan") for key, items in lists.items()}}
     names = [
-        page.details(f"{key}: {len(items)} scans", [case_name(item["image"]) for item in items])
+        page.details(f"{key}: {_count(items, 'scan')}", [case_name(item["image"]) for item in items])
         for key, items in lists.items()
         if items
     ]
@@ -83,7 +87,7 @@ def text_section(run: Run) -> str:
         return page.section("Text", page.note("None: a network without text."))
     texts = text.get("texts") or []
     parts = [page.facts({key: value for key, value in text.items() if key != "texts"})]
-    return page.section("Text", *parts, *([page.details(f"{len(texts)} texts", texts)] if texts else []))
+    return page.section("Text", *parts, *([page.details(_count(texts, "text"), texts)] if texts else []))
 
 
 def time_section(run: Run) -> str:
@@ -97,8 +101,8 @@ def time_section(run: Run) -> str:
         duration_s = session.get("duration_s", 0.0)
         step_s = duration_s / steps if steps else None
         what = f"{session.get('first_step')} to {session.get('last_step')}"
-        rows.append([session.get("started"), session.get("device"), what, duration(duration_s), step_s])
-    columns = ["started (UTC)", "device", "steps", "time", "seconds a step, with validation"]
+        rows.append([moment(session.get("started")), session.get("device"), what, duration(duration_s), step_s])
+    columns = ["started", "device", "steps", "time", "seconds a step, with validation"]
     return page.section("Time", page.table(columns, rows))
 
 
@@ -118,6 +122,15 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def moment(text: str | None) -> str:
+    """Return a moment of the record as a person writes it."""
+    return (text or page.NOT_RECORDED).replace("T", " ").replace("+00:00", " UTC")
+
+
+def _count(items: Sequence[Any], name: str) -> str:
+    return f"{len(items)} {name}{'' if len(items) == 1 else 's'}"
 
 
 def _wide(source: str, caption: Any) -> str:

@@ -38,8 +38,8 @@ def write_report(
     title = ", ".join([*run.classes, str(settings.get("method", "segmentation run"))])
     title = title[:1].upper() + title[1:]
     sessions = run.record.get("sessions") or [{}]
-    ended = str(sessions[-1].get("ended", f"time {page.NOT_RECORDED}")).replace("T", " ").replace("+00:00", " UTC")
-    subtitle = f"{'/'.join(run.folder.resolve().parts[-2:])}, {ended}"
+    ended = record.moment(sessions[-1].get("ended"))
+    subtitle = f"{'/'.join(run.folder.resolve().parts[-2:])}, training ended: {ended}"
     body = [
         page.tiles(_figures(run, other)),
         scores.summary_section(run),
