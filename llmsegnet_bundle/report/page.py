@@ -128,7 +128,7 @@ def _decimals(values: Sequence[Any]) -> int:
 
 def _plain(value: Any) -> str:
     if value is None:
-        return NOT_RECORDED
+        return "none"
     if isinstance(value, list | tuple):
         return ", ".join(_plain(item) for item in value)
     if isinstance(value, dict):

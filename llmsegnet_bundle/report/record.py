@@ -69,7 +69,10 @@ def split_section(run: Run) -> str:
     if not split:
         return page.section("Data split")
     lists = {key: value for key, value in split.items() if isinstance(value, list)}
-    counts = {"hash": split.get("digest"), **{key: _count(items, "scan") for key, items in lists.items()}}
+    counts = {
+        "hash": split.get("digest", page.NOT_RECORDED),
+        **{key: _count(items, "scan") for key, items in lists.items()},
+    }
     names = [
         page.details(f"{key}: {_count(items, 'scan')}", [case_name(item["image"]) for item in items])
         for key, items in lists.items()
