@@ -70,7 +70,7 @@ class RunRecord:
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
             "settings": {key: _plain(value) for key, value in self.settings.items()},
-            "split": {"digest": digest(self.cases), **self.cases},
+            "split": {"digest": digest(self.cases), **_plain(self.cases)},
             "text": _text(self.text_embedding),
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
             "total_steps": self.total_steps,
