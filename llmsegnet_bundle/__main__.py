@@ -59,6 +59,15 @@ def _demo(folder: str = "runs/demo") -> None:
     demo(Path(folder))
 
 
+def _report(
+    run_dir: str, baseline: str | None = None, dataset_dir: str | None = None, output: str | None = None
+) -> None:
+    """Write the HTML report of a run, from the output_dir of its training and evaluation."""
+    from llmsegnet_bundle.report import write_report
+
+    print(write_report(run_dir, baseline, dataset_dir, output))
+
+
 COMMANDS = {
     "assemble": _assemble,
     "benchmark": _benchmark,
@@ -66,6 +75,7 @@ COMMANDS = {
     "embed": _embed,
     "halve": _halve,
     "phantom": _phantom,
+    "report": _report,
 }
 
 
