@@ -110,6 +110,15 @@ def _split(
     make_split(str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed)
 
 
+def _report(
+    run_dir: str, baseline: str | None = None, dataset_dir: str | None = None, output: str | None = None
+) -> None:
+    """Write the HTML report of a run, from the output_dir of its training and evaluation."""
+    from llmsegnet_bundle.report import write_report
+
+    print(write_report(run_dir, baseline, dataset_dir, output))
+
+
 COMMANDS = {
     "assemble": _assemble,
     "benchmark": _benchmark,
@@ -119,6 +128,7 @@ COMMANDS = {
     "evaluate": _evaluate,
     "halve": _halve,
     "phantom": _phantom,
+    "report": _report,
     "split": _split,
 }
 

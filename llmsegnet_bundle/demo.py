@@ -1,4 +1,4 @@
-"""The main job on phantom scans: both trainings through the bundle's own commands, then a table and a picture."""
+"""The main job on phantom scans: both trainings through the bundle's own commands, then table, picture and report."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import numpy as np
 from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.precision import has_bf16
-from llmsegnet_bundle.report import overlay
+from llmsegnet_bundle.report import overlay, write_report
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "left_atrium"
 LABELED, VALIDATION, SCANS = 3, 4, 16
@@ -33,7 +33,7 @@ def demo(folder: Path) -> None:
     """Train the pair and the labeled-only baseline with the same steps, evaluate both, and segment a new scan.
 
     Args:
-        folder: gets the scans, runs, `dice.md` and `overlay.png`.
+        folder: gets the scans, runs, `dice.md`, `overlay.png` and `report.html`.
 
     Raises:
         ValueError: when the bundle does not lie beside the package, as in a checkout.
@@ -59,7 +59,9 @@ def demo(folder: Path) -> None:
     }
     _bundle("evaluating", ["inference"], inputs | {key: SETTINGS[key] for key in ("crop", "base_filters")})
     _report(folder, new)
-    print(f"done in {(time.monotonic() - began) / 60:.1f} minutes: {folder}/dice.md, {folder}/overlay.png")
+    report = write_report(folder / "train/eval", folder / "train_supervised/eval", output=folder / "report.html")
+    minutes = (time.monotonic() - began) / 60
+    print(f"done in {minutes:.1f} minutes: {folder}/dice.md, {folder}/overlay.png; open {report} in a browser")
 
 
 def _bundle(run_id: str, configs: list[str], overrides: dict[str, object]) -> None:

@@ -119,6 +119,11 @@ def test_training_writes_outside_the_bundle_and_shortens_the_last_epoch(scans, t
     assert (state.iteration, state.epoch) == (3, 2)
     assert (tmp_path / "ckpt/model.pt").is_file()
     assert sorted(BUNDLE.rglob("*")) == before
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert record["settings"]["method"] == "co-training"
+    assert record["text"]["organ"] == "left atrium"
+    assert record["selection"]["step"] in (2, 3)
+    assert [len(record["split"][key]) for key in ("labeled", "unlabeled", "validation")] == [2, 2, 1]
 
 
 def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):

@@ -1,0 +1,146 @@
+"""What a run was, in `run.json`: settings, split, text, versions, time and the selected weights."""
+
+import datetime
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Events
+from monai.engines import Workflow
+from safetensors import safe_open
+
+from llmsegnet_bundle.datalist import Datalist, digest
+
+FILE = "run.json"
+PACKAGES = ("llmsegnet-bundle", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
+
+
+class RunRecord:
+    """Write `run.json` when the first epoch starts, and again with time and selection after each epoch.
+
+    Attach it after the `ValidationHandler`. A continued run adds a session to the file of its first part.
+
+    Args:
+        output_dir: gets `run.json`; made when missing.
+        settings: ids of the config and their values; what is no number, text, list or dictionary becomes a text.
+        cases: the lists of the run, of `datalist.load`.
+        validator: engine whose best key metric selected the weights.
+        total_steps: steps of the whole run.
+        model_file: where the selected weights lie.
+        text_embedding: file of `text.save_embedding`; None or "none" for a network without text.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        settings: Mapping[str, Any],
+        cases: Datalist,
+        validator: Workflow,
+        total_steps: int,
+        model_file: str | Path,
+        text_embedding: str | Path | None = None,
+    ) -> None:
+        self.file = Path(output_dir) / FILE
+        self.settings = dict(settings)
+        self.cases = cases
+        self.validator = validator
+        self.total_steps = total_steps
+        self.model_file = Path(model_file)
+        self.text_embedding = text_embedding
+        self.content: dict[str, Any] = {}
+
+    def attach(self, engine: Workflow) -> None:
+        # not STARTED: the step from which a run continues is known only after every handler of that event
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.update)
+        engine.add_event_handler(Events.COMPLETED, self.update)
+
+    def start(self, engine: Workflow) -> None:
+        """Write what is known before the first step; later epochs change nothing."""
+        if self.content:
+            return
+        step = engine.state.iteration
+        self.began = time.monotonic()
+        session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
+        self.content = {
+            "settings": {key: _plain(value) for key, value in self.settings.items()},
+            "split": {"digest": digest(self.cases), **_plain(self.cases)},
+            "text": _text(self.text_embedding),
+            "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+            "total_steps": self.total_steps,
+            "steps_per_epoch": engine.state.epoch_length,
+            "sessions": [*(self._earlier_sessions() if step else []), session],
+        }
+        self.update(engine)
+
+    def update(self, engine: Workflow) -> None:
+        """Bring time and selection up to date."""
+        if not self.content:  # a finished run, started once more
+            return
+        step, state = engine.state.iteration, self.validator.state
+        duration_s = round(time.monotonic() - self.began, 1)
+        self.content["sessions"][-1] |= {"ended": _now(), "last_step": step, "duration_s": duration_s}
+        epoch = state.best_metric_epoch
+        self.content["selection"] = None
+        if epoch > 0:
+            self.content["selection"] = {
+                "metric": state.key_metric_name,
+                "value": float(state.best_metric),
+                "step": min(epoch * engine.state.epoch_length, self.total_steps),
+                "model_file": str(self.model_file),
+            }
+        self._write()
+
+    def _earlier_sessions(self) -> list[dict[str, Any]]:
+        try:
+            return list(json.loads(self.file.read_text(encoding="utf-8"))["sessions"])
+        except (OSError, ValueError, KeyError, TypeError):  # a record must never stop a training
+            return []
+
+    def _write(self) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_name(FILE + ".part")
+        part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, self.file)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _device(device: torch.device | str | None) -> str:
+    device = torch.device(device or "cpu")
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _text(file: str | Path | None) -> dict[str, Any] | None:
+    if file is None or str(file) == "none":
+        return None
+    with safe_open(file, framework="pt") as content:
+        metadata = content.metadata() or {}
+    return {"file": Path(file).name, "sha256": metadata.get("sha256"), **json.loads(metadata.get("provenance", "{}"))}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return str(value)

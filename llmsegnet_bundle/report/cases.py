@@ -1,0 +1,75 @@
+"""The scan, label and mask of a case of a run, found and read on one grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from llmsegnet_bundle.report.run import Run
+
+SUFFIXES = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scan with its label and the mask of the run, axes right, anterior, superior; all (H, W, D)."""
+
+    image: np.ndarray
+    label: np.ndarray
+    pred: np.ndarray
+    spacing_mm: tuple[float, float, float]
+
+
+def read_case(run: Run, name: str, dataset_dir: str | Path | None = None) -> Case:
+    """Read a case of the run's table.
+
+    Args:
+        run: whose folder holds the mask, `NAME_seg.nii.gz`.
+        name: of the case.
+        dataset_dir: folder of imagesTr and labelsTr; None for the places in the run's record.
+
+    Raises:
+        ValueError: when a file is not there, unreadable, or the three do not fit.
+    """
+    image_file, label_file = _sources(run, name, dataset_dir)
+    mask_file = _existing(run.folder / f"{name}_seg")
+    if mask_file is None:
+        raise ValueError(f"{run.folder} holds no mask {name}_seg.nii.gz; evaluate with this output_dir")
+    volumes = []
+    for file in (image_file, label_file, mask_file):
+        try:
+            scan = nib.as_closest_canonical(nib.Nifti1Image.from_filename(file))
+            volumes.append(np.asanyarray(scan.dataobj))
+        except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
+            raise ValueError(f"{file} cannot be read ({' '.join(str(error).split())}); copy or make it again") from None
+    if volumes[0].ndim != 3 or len({volume.shape for volume in volumes}) > 1:
+        shapes = ", ".join(str(volume.shape) for volume in volumes)
+        raise ValueError(f"{name}: scan, label and mask must have one 3-D shape, got {shapes}; evaluate again")
+    x_mm, y_mm, z_mm = (float(side) for side in scan.header.get_zooms())
+    return Case(volumes[0], volumes[1], volumes[2], (x_mm, y_mm, z_mm))
+
+
+def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path, Path]:
+    if dataset_dir is not None:
+        found = [_existing(Path(dataset_dir) / folder / name) for folder in ("imagesTr", "labelsTr")]
+        if found[0] is None or found[1] is None:
+            raise ValueError(f"{dataset_dir} has no imagesTr and labelsTr with {name}; correct dataset_dir")
+        return found[0], found[1]
+    split = run.record.get("split") or {}
+    for item in [*split.get("validation", ()), *split.get("test", ())]:
+        if "label" in item and case_name(item["image"]) in (name, name.removesuffix("_seg")):
+            image, label = Path(item["image"]), Path(item["label"])
+            if missing := [str(file) for file in (image, label) if not file.is_file()]:
+                raise ValueError(f"{missing[0]} is no longer there; give --dataset_dir")
+            return image, label
+    raise ValueError(f"the place of the scan {name} is not recorded; give --dataset_dir")
+
+
+def case_name(file: str | Path) -> str:
+    """Return the file name without its NIfTI suffix."""
+    return Path(file).name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _existing(stem: Path) -> Path | None:
+    return next((file for suffix in SUFFIXES if (file := Path(f"{stem}{suffix}")).is_file()), None)

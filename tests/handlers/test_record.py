@@ -1,0 +1,99 @@
+"""run.json tells what a run was, also when the run was stopped and continued."""
+
+import json
+
+import pytest
+import torch
+from ignite.engine import Engine
+from safetensors.torch import save_file
+
+from llmsegnet_bundle.datalist import digest
+from llmsegnet_bundle.handlers import RunRecord
+from llmsegnet_bundle.text import save_embedding
+
+CASES = {"labeled": [{"image": "a", "label": "b"}], "unlabeled": [], "validation": [{"image": "c", "label": "d"}]}
+
+
+class State:
+    key_metric_name, best_metric, best_metric_epoch = "val_mean_dice", -1, -1
+
+
+class Validator:
+    def __init__(self):
+        self.state = State()
+
+
+def record(folder, **changes):
+    arguments = {"settings": {"crop": (48, 48)}, "total_steps": 5, "model_file": folder / "model.pt"}
+    return RunRecord(folder / "out", cases=CASES, validator=Validator(), **(arguments | changes))
+
+
+def read(folder):
+    return json.loads((folder / "out/run.json").read_text())
+
+
+def train(handler, steps_before=0):
+    engine = Engine(lambda engine, batch: None)
+    engine.state.device = torch.device("cpu")
+    handler.attach(engine)
+    if steps_before:
+        engine.load_state_dict({"iteration": steps_before, "max_epochs": 3, "epoch_length": 2})
+        engine.run([0, 0])
+    else:
+        engine.run([0, 0], max_epochs=3)
+    return engine
+
+
+def test_record_holds_what_a_run_was(tmp_path):
+    train(record(tmp_path))
+    content = read(tmp_path)
+    assert content["settings"] == {"crop": [48, 48]}
+    assert content["split"] == {"digest": digest(CASES)} | CASES
+    assert content["text"] is content["selection"] is None
+    assert content["versions"]["torch"] == torch.__version__
+    (session,) = content["sessions"]
+    assert (session["first_step"], session["last_step"]) == (0, 6)
+    assert session["duration_s"] >= 0
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_selection_is_the_step_of_the_best_epoch(tmp_path):
+    handler = record(tmp_path)
+    handler.validator.state.best_metric, handler.validator.state.best_metric_epoch = torch.tensor(0.5), 3
+    train(handler)
+    selection = read(tmp_path)["selection"]
+    assert selection == {"metric": "val_mean_dice", "value": 0.5, "step": 5, "model_file": str(tmp_path / "model.pt")}
+
+
+def test_continued_run_adds_a_session(tmp_path):
+    train(record(tmp_path))
+    train(record(tmp_path), steps_before=4)
+    assert [session["first_step"] for session in read(tmp_path)["sessions"]] == [0, 4]
+
+
+def test_new_run_forgets_the_old_sessions_and_an_unreadable_file(tmp_path):
+    train(record(tmp_path))
+    train(record(tmp_path))
+    assert len(read(tmp_path)["sessions"]) == 1
+    (tmp_path / "out/run.json").write_text("{")
+    train(record(tmp_path), steps_before=2)
+    assert len(read(tmp_path)["sessions"]) == 1
+
+
+@pytest.mark.parametrize("provenance", [{"organ": "left atrium", "texts": ["one"]}, None])
+def test_text_is_told_with_its_hash(provenance, tmp_path):
+    file = tmp_path / "text.safetensors"
+    if provenance:
+        save_embedding(file, torch.ones(1, 2), provenance)
+    else:
+        save_file({"text_embedding": torch.ones(1, 2)}, file)
+    train(record(tmp_path, text_embedding=file))
+    text = read(tmp_path)["text"]
+    assert text["file"] == "text.safetensors"
+    assert text.get("organ") == (provenance and "left atrium")
+    assert (text["sha256"] is None) == (provenance is None)
+
+
+def test_no_text_is_none(tmp_path):
+    train(record(tmp_path, text_embedding="none"))
+    assert read(tmp_path)["text"] is None

@@ -1,0 +1,25 @@
+"""A case is turned to right, anterior, superior, whatever way its files lie."""
+
+import nibabel as nib
+import numpy as np
+
+from llmsegnet_bundle.report.cases import case_name, read_case
+from llmsegnet_bundle.report.run import Run
+
+
+def test_flipped_scan_is_turned_with_its_masks(tmp_path):
+    data = np.zeros((4, 5, 6), dtype=np.uint8)
+    data[0, 0, 0] = 1
+    affine = np.array([[0, 0, 3.0, 0], [-2, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])  # axes posterior, superior, right
+    for name in ("imagesTr/a", "labelsTr/a", "a_seg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(data, affine), tmp_path / f"{name}.nii.gz")
+    case = read_case(Run(tmp_path), "a", tmp_path)
+    assert case.spacing_mm == (3, 2, 1)
+    for volume in (case.image, case.label, case.pred):
+        assert volume.shape == (6, 4, 5)
+        np.testing.assert_array_equal(np.argwhere(volume), [[0, 3, 0]])
+
+
+def test_case_name_has_no_suffix():
+    assert [case_name(name) for name in ("x/a.b.nii.gz", "a.nii", "a")] == ["a.b", "a", "a"]

@@ -1,0 +1,130 @@
+"""The page holds all of a run, loads nothing, escapes text, and says what is not recorded."""
+
+import json
+import re
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from llmsegnet_bundle.__main__ import main
+from llmsegnet_bundle.report import write_report
+
+SECTIONS = [
+    "Scores",
+    "Compared with the baseline",
+    "Spread over the cases",
+    "Worst, median and best case",
+    "Cases",
+    "How the weights were selected",
+    "Training",
+    "Configuration",
+    "Data split",
+    "Text",
+    "Time",
+    "Versions",
+]
+
+
+def titles(page):
+    return re.findall(r"<h2>(.*?)</h2>", page)
+
+
+def part(page, title):
+    return re.search(rf"<h2>{title}</h2>(.*?)</section>", page, re.DOTALL)[1]
+
+
+def copy(run_dir, folder, *without):
+    return shutil.copytree(run_dir, folder / "run", ignore=shutil.ignore_patterns(*without, "report.html"))
+
+
+@pytest.fixture(scope="module")
+def page(run_dir, baseline_dir, tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "sub" / "report.html"
+    assert write_report(run_dir, baseline_dir, output=file) == file
+    return file.read_text()
+
+
+def test_page_has_all_sections(page):
+    assert titles(page) == SECTIONS
+    assert "not recorded" not in page
+    for text in ("0123456789ab", "f3ba", "at step 180 of 240", "PHANTOM_002", "alpha_supervised", "co-training"):
+        assert text in page
+    assert page.count("<img ") == page.count('<img src="data:image/')
+
+
+def test_page_loads_nothing(page):
+    without_pictures = re.sub(r'"data:image/[^"]*"', '""', page)
+    assert "http" not in without_pictures.replace("http-equiv", "")
+    assert "default-src 'none'" in page
+
+
+def test_text_of_the_run_is_escaped(run_dir, page, tmp_path):
+    assert "<script>throw" not in page
+    assert "&lt;script&gt;throw" in page
+    run = copy(run_dir, tmp_path, "*.nii.gz")
+    table = (run / "metrics.csv").read_text()
+    (run / "metrics.csv").write_text(table.replace("PHANTOM_003", "<b>$x").replace("left atrium", "<i>$y"))
+    text = write_report(run).read_text()
+    assert "&lt;b&gt;$x" in text
+    assert "<b>$x" not in text
+    assert "<i>$y" not in text
+
+
+@pytest.mark.parametrize(
+    ("without", "sections"),
+    [
+        ("run.json", SECTIONS[5:6] + SECTIONS[7:]),
+        ("events*", []),
+        ("metrics.csv", ["Scores", "Spread over the cases", "Worst, median and best case", "Cases"]),
+    ],
+)
+def test_missing_part_is_shown_as_not_recorded(without, sections, run_dir, tmp_path):
+    text = write_report(copy(run_dir, tmp_path, without, "*.nii.gz")).read_text()
+    for title in sections:
+        assert "not recorded" in part(text, title), title
+    if without == "events*":
+        assert "not recorded" in part(text, "Training")
+
+
+def test_missing_or_unfitting_masks_are_told(run_dir, scans, tmp_path):
+    run = copy(run_dir, tmp_path, "PHANTOM_003*")
+    best = run / "PHANTOM_000_seg.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.eye(4)), best)
+    text = part(write_report(run).read_text(), "Worst, median and best case")
+    assert "holds no mask PHANTOM_003_seg.nii.gz" in text
+    assert "PHANTOM_000: scan, label and mask must have one 3-D shape" in text
+    best.write_bytes(b"no scan")
+    assert "cannot be read" in write_report(run).read_text()
+
+
+def test_empty_mask_has_no_surface(run_dir, scans, tmp_path):
+    run = copy(run_dir, tmp_path)
+    label = nib.load(scans / "labelsTr/PHANTOM_003.nii.gz")
+    nib.save(nib.Nifti1Image(np.zeros(label.shape, np.uint8), label.affine), run / "PHANTOM_003_seg.nii.gz")
+    assert "No surfaces: the prediction is empty." in write_report(run).read_text()
+
+
+def test_moved_scans_are_found_with_dataset_dir(run_dir, scans, tmp_path):
+    run = copy(run_dir, tmp_path)
+    record = json.loads((run / "run.json").read_text().replace(str(scans), "/nowhere"))
+    (run / "run.json").write_text(json.dumps(record))
+    assert "is no longer there; give --dataset_dir" in write_report(run).read_text()
+    assert "not recorded" not in write_report(run, dataset_dir=scans).read_text()
+    assert "correct dataset_dir" in write_report(run, dataset_dir=tmp_path).read_text()
+    (run / "run.json").unlink()
+    assert "the place of the scan PHANTOM_003 is not recorded" in write_report(run).read_text()
+
+
+def test_wrong_arguments_are_refused(run_dir, tmp_path):
+    with pytest.raises(ValueError, match="no folder; give as dataset_dir"):
+        write_report(run_dir, dataset_dir=tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="is a folder; give as output"):
+        write_report(run_dir, output=tmp_path)
+
+
+def test_command_ends_in_one_line_for_a_wrong_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle", "report", str(tmp_path)])
+    with pytest.raises(SystemExit, match="holds no"):
+        main()
