@@ -11,7 +11,7 @@ import pytest
 
 from llmsegnet_bundle.datalist import check_repeats, from_file, make_split
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 AFFINE = np.diag([-1.0, 1.0, 2.0, 1.0])
 
 

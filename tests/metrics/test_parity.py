@@ -15,7 +15,7 @@ from scipy import ndimage
 from llmsegnet_bundle.metrics import case_metrics
 
 SPACINGS = [(1.0, 1.0, 1.0), (0.625, 0.625, 0.625), (0.5, 0.8, 2.5)]
-LABELS = Path(__file__).parents[2] / "shared" / "data" / "left_atrium" / "labelsTr"
+LABELS = Path(__file__).parents[3] / "shared" / "data" / "left_atrium" / "labelsTr"
 
 
 def blobs(seed, shape=(24, 20, 16)):
