@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from llmsegnet_bundle.metrics.surfaces import surface_dice, surface_distances
 
@@ -51,21 +54,7 @@ def case_metrics(
     pred_map, label_map = checked_pair(pred, label, class_count=2)
     spacing = _checked_spacing(spacing_mm)
     check_options(empty, tolerance_mm)
-    pred_mask, label_mask = pred_map == 1, label_map == 1  # (H, W, D)
-    pred_size, label_size, shared = (int(mask.sum()) for mask in (pred_mask, label_mask, pred_mask & label_mask))
-    union, voxel_ml = pred_size + label_size - shared, float(spacing.prod()) / 1000
-    nothing = 0.0 if empty == "zero" else 1.0  # Dice of two empty masks
-    return {
-        "dice": 2 * shared / (pred_size + label_size) if union else nothing,
-        "jaccard": shared / union if union else nothing,
-        **_distances(pred_mask, label_mask, spacing, empty),
-        "surface_dice": surface_dice(pred_mask, label_mask, spacing, tolerance_mm) if union else math.nan,
-        "volume_error": (pred_size - label_size) / label_size if label_size else math.nan,
-        "pred_ml": pred_size * voxel_ml,
-        "label_ml": label_size * voxel_ml,
-        "missed": float(label_size > pred_size == 0),
-        "false_alarm": float(pred_size > label_size == 0),
-    }
+    return _mask_metrics(pred_map == 1, label_map == 1, spacing, empty, tolerance_mm)
 
 
 def class_metrics(
@@ -97,12 +86,15 @@ def class_metrics(
         ['edema', 'core', 'whole tumor']
     """
     check_classes(classes, regions)
-    pred_map, label_map = checked_pair(pred, label, len(classes))
+    check_options(empty, tolerance_mm)
+    pair = checked_pair(pred, label, len(classes))
+    spacing = _checked_spacing(spacing_mm)
     members = {name: [index] for index, name in enumerate(classes) if index} | dict(regions or {})
-    return {
-        name: case_metrics(np.isin(pred_map, of), np.isin(label_map, of), spacing_mm, empty, tolerance_mm)
-        for name, of in members.items()
-    }
+    scores = {}
+    for name, of in members.items():
+        pred_mask, label_mask = (reduce(or_, (class_map == index for index in of)) for class_map in pair)
+        scores[name] = _mask_metrics(pred_mask, label_mask, spacing, empty, tolerance_mm)
+    return scores
 
 
 def check_classes(classes: Sequence[str], regions: Regions | None) -> None:
@@ -135,21 +127,57 @@ def checked_pair(pred: Volume, label: Volume, class_count: int) -> list[np.ndarr
     for name, array in zip(("pred", "label"), arrays, strict=True):
         if array.ndim != 3:
             raise ValueError(f"{name} must be 3-D (H, W, D), got shape {array.shape}")
-        wrong = array[~np.isin(array, np.arange(class_count))]
-        if wrong.size:
+        if not _holds_classes(array, class_count):
+            wrong = array[~np.isin(array, np.arange(class_count))]
             raise ValueError(f"{name} must hold only integers from 0 to {class_count - 1}, got {wrong[0]}")
     return arrays
 
 
-def _distances(pred: np.ndarray, label: np.ndarray, spacing: np.ndarray, empty: str) -> dict[str, float]:
-    if pred.any() and label.any():
-        pairs = surface_distances(pred, label, spacing)
-        return {f"{kind}_{unit}": float(DISTANCE_KINDS[kind](*pairs[unit])) for kind, unit in _kinds_and_units()}
+def _holds_classes(array: np.ndarray, class_count: int) -> bool:
+    if not array.size or array.dtype == bool:
+        return True
+    whole = array.dtype.kind in "iu" or bool((array == np.rint(array)).all())  # nan equals nothing
+    return whole and bool(array.min() >= 0 and array.max() < class_count)
+
+
+def _mask_metrics(
+    pred: np.ndarray, label: np.ndarray, spacing: np.ndarray, empty: str, tolerance_mm: float
+) -> dict[str, float]:
+    shape = pred.shape
+    # nothing lies outside the box, and its margin of one voxel keeps the neighbors of every surface voxel
+    for tight in ndimage.find_objects((pred | label).view(np.uint8)):
+        box = tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in tight)
+        pred, label = (np.ascontiguousarray(mask[box]) for mask in (pred, label))
+    pred_size, label_size, shared = (int(mask.sum()) for mask in (pred, label, pred & label))
+    union, voxel_ml = pred_size + label_size - shared, float(spacing.prod()) / 1000
+    nothing = 0.0 if empty == "zero" else 1.0  # Dice of two empty masks
+    if pred_size and label_size:
+        distances = _distances(surface_distances(pred, label, spacing))
+    else:
+        distances = _empty_distances(shape, spacing, empty, both=not union)
+    return {
+        "dice": 2 * shared / (pred_size + label_size) if union else nothing,
+        "jaccard": shared / union if union else nothing,
+        **distances,
+        "surface_dice": surface_dice(pred, label, spacing, tolerance_mm) if union else math.nan,
+        "volume_error": (pred_size - label_size) / label_size if label_size else math.nan,
+        "pred_ml": pred_size * voxel_ml,
+        "label_ml": label_size * voxel_ml,
+        "missed": float(label_size > pred_size == 0),
+        "false_alarm": float(pred_size > label_size == 0),
+    }
+
+
+def _distances(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    return {f"{kind}_{unit}": float(DISTANCE_KINDS[kind](*pairs[unit])) for kind, unit in _kinds_and_units()}
+
+
+def _empty_distances(shape: tuple[int, ...], spacing: np.ndarray, empty: str, both: bool) -> dict[str, float]:
     if empty == "zero":
         return dict.fromkeys(DISTANCES, 0.0)
-    if not (pred.any() or label.any()):
+    if both:
         return dict.fromkeys(DISTANCES, math.nan)
-    diagonal = {"voxel": math.hypot(*pred.shape), "mm": math.hypot(*(pred.shape * spacing))}
+    diagonal = {"voxel": math.hypot(*shape), "mm": math.hypot(*(shape * spacing))}
     return {f"{kind}_{unit}": diagonal[unit] for kind, unit in _kinds_and_units()}
 
 

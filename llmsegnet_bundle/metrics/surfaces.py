@@ -21,11 +21,8 @@ def surface_distances(pred: np.ndarray, label: np.ndarray, spacing_mm: np.ndarra
     Returns:
         Under "voxel" and "mm": distances from pred to label, and from label to pred.
     """
-    # exact: both surfaces lie in the box, and the margin of one voxel keeps their neighbors
-    (tight,) = ndimage.find_objects((pred | label).astype(np.uint8))
-    box = tuple(slice(max(axis.start - 1, 0), axis.stop + 1) for axis in tight)
     cross = ndimage.generate_binary_structure(3, 1)
-    pred, label = (mask[box] & ~ndimage.binary_erosion(mask[box], cross) for mask in (pred, label))  # the surfaces
+    pred, label = (mask & ~ndimage.binary_erosion(mask, cross) for mask in (pred, label))  # the surfaces
     forth, back = both = _directed(pred, label, np.ones(3)), _directed(label, pred, np.ones(3))
     if (spacing_mm == spacing_mm[0]).all():
         return {"voxel": both, "mm": (forth * spacing_mm[0], back * spacing_mm[0])}
