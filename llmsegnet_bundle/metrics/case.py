@@ -121,7 +121,7 @@ def check_options(empty: str, tolerance_mm: float) -> None:
 
 def checked_pair(pred: Volume, label: Volume, class_count: int) -> list[np.ndarray]:
     """Return both as arrays; raise ValueError unless they are 3-D, of one shape, and hold class indices only."""
-    arrays = [np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x) for x in (pred, label)]
+    arrays = [np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x, order="C") for x in (pred, label)]
     if arrays[0].shape != arrays[1].shape:
         raise ValueError(f"pred and label must have one shape, got {arrays[0].shape} and {arrays[1].shape}")
     for name, array in zip(("pred", "label"), arrays, strict=True):
