@@ -1,6 +1,7 @@
 """The command line: each command is a thin call into one room."""
 
 import sys
+from collections.abc import Sequence
 
 import fire
 
@@ -59,6 +60,56 @@ def _demo(folder: str = "runs/demo") -> None:
     demo(Path(folder))
 
 
+def _evaluate(
+    pred_dir: str,
+    label_dir: str,
+    output_dir: str,
+    classes: Sequence[str] | str = "background,foreground",
+    regions: dict[str, list[int]] | None = None,
+    preset: str = "standard",
+    tolerance_mm: float = 1.0,
+    workers: int | None = None,
+) -> None:
+    """Score a folder of masks against labels; --classes "background,edema,core" --regions '{"whole": [1, 2]}'."""
+    from llmsegnet_bundle.evaluation import evaluate
+
+    names = classes.split(",") if isinstance(classes, str) else classes
+    evaluate(
+        str(pred_dir),
+        str(label_dir),
+        str(output_dir),
+        [str(name).strip() for name in names],
+        regions,
+        preset,
+        tolerance_mm,
+        workers,
+    )
+
+
+def _compare(a: str, b: str, output: str | None = None) -> None:
+    """Compare two evaluated runs case by case: differences, bootstrap intervals, Wilcoxon's test."""
+    from llmsegnet_bundle.evaluation import compare
+
+    compare(str(a), str(b), None if output is None else str(output))
+
+
+def _split(
+    dataset_dir: str,
+    output: str,
+    labeled: int | str = 8,
+    validation: int | str = 12,
+    test: int | str = 0,
+    train: str | None = None,
+    exclude: str | None = None,
+    folds: int | None = None,
+    seed: int | None = None,
+) -> None:
+    """Write a split file of a folder; lists are numbers, text files of names, or names with commas between."""
+    from llmsegnet_bundle.datalist import make_split
+
+    make_split(str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed)
+
+
 def _report(
     run_dir: str, baseline: str | None = None, dataset_dir: str | None = None, output: str | None = None
 ) -> None:
@@ -71,11 +122,14 @@ def _report(
 COMMANDS = {
     "assemble": _assemble,
     "benchmark": _benchmark,
+    "compare": _compare,
     "demo": _demo,
     "embed": _embed,
+    "evaluate": _evaluate,
     "halve": _halve,
     "phantom": _phantom,
     "report": _report,
+    "split": _split,
 }
 
 

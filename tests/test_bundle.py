@@ -1,5 +1,6 @@
 """The bundle as its users run it: in process through MONAI's workflow, and a few true command lines."""
 
+import csv
 import json
 import os
 import shutil
@@ -14,9 +15,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from medpy.metric import binary
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
+from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.phantom import write_phantom
 
@@ -183,6 +186,16 @@ def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["left atrium"]["cases"] == 1
     assert (tmp_path / "out/PHANTOM_004_seg.nii.gz").is_file()
+    evaluate(tmp_path / "out", scans / "labelsTr", tmp_path / "again", ("background", "left atrium"), workers=1)
+    for name in ("metrics.csv", "summary.json"):
+        assert (tmp_path / "again" / name).read_text() == (tmp_path / "out" / name).read_text()
+
+
+def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
+    run(["train_supervised"], scans, tmp_path)
+    preset = {"validate#handlers#0#preset": "paper"}
+    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", **preset)
+    assert "preset paper: where a mask or its label is empty" in capsys.readouterr().out
 
 
 def turned(affine, kind):
@@ -390,6 +403,32 @@ def test_committed_weights_segment_a_held_out_scan(tmp_path):
     mask = nib.load(tmp_path / "LA_068_seg.nii.gz")
     np.testing.assert_allclose(mask.affine, label.affine, atol=1e-4)
     assert case_metrics(np.asarray(mask.dataobj), np.asarray(label.dataobj), (0.625,) * 3)["dice"] > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.exists(), reason="../shared/data/left_atrium is absent")
+def test_scores_of_the_committed_weights_are_those_of_medpy(tmp_path):
+    places = {"dataset_dir": str(DATA), "output_dir": str(tmp_path), "ckpt_dir": str(MODELS), "cache_dir": "none"}
+    two = {"validate#dataset#data": "$@cases['validation'][:2]", "stride_voxel": "half"}
+    flow = workflow(["train", "evaluate"], **places, **two)
+    flow.initialize()
+    flow.run()
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["case"] for row in rows] == ["LA_068", "LA_069"]
+    for row in rows:
+        files = (tmp_path / f"{row['case']}_seg.nii.gz", DATA / f"labelsTr/{row['case']}.nii.gz")
+        pair = [np.asarray(nib.load(file).dataobj) for file in files]
+        for key, expected in {
+            "dice": binary.dc(*pair),
+            "jaccard": binary.jc(*pair),
+            "hd95_pooled_voxel": binary.hd95(*pair),
+            "hd95_pooled_mm": binary.hd95(*pair, 0.625),
+            "asd_voxel": binary.asd(*pair),
+            "asd_mm": binary.asd(*pair, 0.625),
+            "assd_mm": binary.assd(*pair, 0.625),
+        }.items():
+            assert float(row[key]) == pytest.approx(expected, abs=1e-6), key
 
 
 @pytest.mark.slow

@@ -7,8 +7,17 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle import datalist
-from llmsegnet_bundle.datalist import beside, check_scans, digest, from_file, from_folder, images, load, unlabeled
+from llmsegnet_bundle.datalist import (
+    beside,
+    check_scans,
+    checks,
+    digest,
+    from_file,
+    from_folder,
+    images,
+    load,
+    unlabeled,
+)
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "left_atrium"
 SHAPE = (4, 5, 6)
@@ -357,8 +366,8 @@ def test_load_left_atrium_gives_la_8():
 def test_check_scans_reads_again_only_what_changed(tmp_path, monkeypatch):
     lists = from_folder(folder(tmp_path), validation=2, labeled=2)
     read = []
-    real = datalist._check_scan
-    monkeypatch.setattr(datalist, "_check_scan", lambda *args: (read.append(Path(args[0]).name), real(*args)))
+    real = checks._check_scan
+    monkeypatch.setattr(checks, "_check_scan", lambda *args: (read.append(Path(args[0]).name), real(*args)))
     cache_dir = tmp_path / "cache"
     check_scans(lists, cache_dir=cache_dir)
     assert len(read) == 6

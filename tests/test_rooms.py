@@ -18,6 +18,7 @@ ROOMS = [
     "trainer",
     "inference",
     "metrics",
+    "evaluation",
     "handlers",
     "report",
     "bundles",

@@ -1,26 +1,43 @@
 """Scores of an evaluation, case by case."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 from ignite.engine import Events
+from ignite.metrics import Metric
+from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from monai.engines import Workflow
 
-from llmsegnet_bundle.metrics import CaseTable
+from llmsegnet_bundle.metrics import KEYS, PRESETS, CaseTable, class_metrics
+from llmsegnet_bundle.metrics.case import Regions
 
 
 class CaseMetricsHandler:
     """Score each mask of an evaluator against its label, both on the scan's grid, and write the tables at the end.
 
     Args:
-        output_dir: gets `metrics.csv` (a row per case and class) and `summary.json`.
+        output_dir: gets `metrics.csv` (a row per case and class) and `summary.json`, as of `evaluation.evaluate`.
         classes: names of all classes, background first.
+        regions: name -> indices of the classes whose union it is; None for no regions.
+        preset: "standard" or "paper", as of `CaseTable`.
+        tolerance_mm: of the surface Dice.
     """
 
-    def __init__(self, output_dir: str | Path, classes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        classes: Sequence[str],
+        regions: Regions | None = None,
+        preset: str = "standard",
+        tolerance_mm: float = 1.0,
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.classes = classes
-        self.table = CaseTable()
+        self.regions = regions
+        self.table = CaseTable(preset, tolerance_mm)
 
     def attach(self, engine: Workflow) -> None:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
@@ -28,13 +45,72 @@ class CaseMetricsHandler:
 
     def __call__(self, engine: Workflow) -> None:
         for item in engine.state.output:
-            pred, label = item["pred"][0], item["label"][0]
-            spacing_mm = label.affine[:3, :3].norm(dim=0).tolist()
-            name = Path(label.meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
-            self.table.add(name, pred.cpu().numpy(), label.cpu().numpy(), spacing_mm, self.classes)
+            name = Path(item["label"].meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
+            self.table.add(name, *_case(item), self.classes, self.regions)
 
     def write(self, engine: Workflow) -> None:
         self.table.write(self.output_dir)
-        for name, scores in self.table.summary().items():
-            dice, distance = scores["dice"]["mean"], scores["hd95_pooled_voxel"]["mean"]
-            print(f"{name}: mean Dice {dice:.4f}, HD95 {distance:.2f} voxel; {self.output_dir}/metrics.csv")
+        for line in self.table.lines():
+            print(line)
+        print(f"case by case: {self.output_dir}/metrics.csv")
+
+
+class CaseMetrics(Metric):
+    """One number of `case_metrics` as an ignite metric: its mean over cases, then over classes and regions.
+
+    nan (such as the distance between two empty masks) is left out. A single number serves as the key metric of a
+    MONAI workflow; all of `case_metrics` is computed for it, so for Dice alone MONAI's `MeanDice` is faster.
+
+    Args:
+        measure: a key of `case_metrics`.
+        classes: names of all classes, background first.
+        regions, preset, tolerance_mm: as of `CaseMetricsHandler`.
+        output_transform: engine output -> items with "pred" and "label", class maps (1, H, W, D) with an affine.
+        device: where the sums are kept.
+
+    Raises:
+        ValueError: for an unknown measure or preset.
+
+    Example:
+        >>> CaseMetrics("assd_mm", ["background", "left atrium"]).attach(evaluator, "assd_mm")
+    """
+
+    def __init__(
+        self,
+        measure: str,
+        classes: Sequence[str],
+        regions: Regions | None = None,
+        preset: str = "standard",
+        tolerance_mm: float = 1.0,
+        output_transform: Callable = lambda output: output,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if measure not in KEYS:
+            raise ValueError(f"measure must be one of {', '.join(KEYS)}, got {measure!r}")
+        CaseTable(preset, tolerance_mm)  # for its checks
+        self.measure, self.classes, self.regions = measure, classes, regions
+        self.empty, self.tolerance_mm = PRESETS[preset], tolerance_mm
+        super().__init__(output_transform, device=device)
+
+    @reinit__is_reduced
+    def reset(self) -> None:
+        size = len(self.classes) - 1 + len(self.regions or {})
+        self.sums, self.counts = torch.zeros(2, size, dtype=torch.float64, device=self._device)  # (classes,) each
+
+    @reinit__is_reduced
+    def update(self, output: Iterable[dict[str, Any]]) -> None:
+        for item in output:
+            scores = class_metrics(*_case(item), self.classes, self.regions, self.empty, self.tolerance_mm)
+            values = torch.tensor([score[self.measure] for score in scores.values()], dtype=torch.float64)
+            self.sums += values.nan_to_num(nan=0.0).to(self.sums)
+            self.counts += (~values.isnan()).to(self.counts)
+
+    @sync_all_reduce("sums", "counts")
+    def compute(self) -> float:
+        """Return the mean over the classes and regions that any case counted for; nan when there is none."""
+        return float((self.sums / self.counts).nanmean())
+
+
+def _case(item: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    pred, label = item["pred"][0], item["label"][0]  # (H, W, D) each
+    return pred.cpu().numpy(), label.cpu().numpy(), label.affine[:3, :3].norm(dim=0).tolist()

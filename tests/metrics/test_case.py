@@ -1,7 +1,5 @@
 """Metrics against values worked out by hand, and against a slow computation written apart."""
 
-import csv
-import json
 import math
 
 import numpy as np
@@ -10,11 +8,12 @@ import torch
 from monai.data import MetaTensor
 from numpy.random import default_rng
 
-from llmsegnet_bundle.metrics import CaseTable, case_metrics
+from llmsegnet_bundle.metrics import case_metrics, class_metrics
 
-KEYS = ["dice", "jaccard", "hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_mm"]
-KEYS += ["asd_voxel", "asd_mm", "assd_mm", "missed", "false_alarm"]
-DISTANCES = KEYS[2:8]
+DISTANCES = ["hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_voxel", "hd95_strict_mm", "hd100_voxel", "hd100_mm"]
+DISTANCES += ["asd_voxel", "asd_mm", "asd_back_voxel", "asd_back_mm", "assd_voxel", "assd_mm"]
+MEASURES = ["dice", "jaccard", *DISTANCES, "surface_dice", "volume_error", "pred_ml", "label_ml"]
+KEYS = [*MEASURES, "missed", "false_alarm"]
 UNIT = (1.0, 1.0, 1.0)
 
 
@@ -43,6 +42,8 @@ def slow_metrics(pred, label, spacing_mm):
         forth, back = pairs.min(axis=1), pairs.min(axis=0)
         found[f"hd95_pooled_{unit}"] = np.percentile([*forth, *back], 95)
         found[f"hd95_strict_{unit}"] = max(np.percentile(forth, 95), np.percentile(back, 95))
+        found[f"hd100_{unit}"] = max(*forth, *back)
+        found[f"asd_back_{unit}"] = sum(back) / len(back)
         found[f"asd_{unit}"] = sum(forth) / len(forth)
         found[f"assd_{unit}"] = (sum(forth) + sum(back)) / (len(forth) + len(back))
     return {key: found[key] for key in DISTANCES}
@@ -57,8 +58,9 @@ def test_keys_are_complete_and_ordered():
 
 def test_same_mask_is_perfect():
     mask = mask_of(np.s_[2:5, 2:5, 2:5])
-    expected = dict.fromkeys(KEYS, 0.0) | {"dice": 1.0, "jaccard": 1.0}
-    assert case_metrics(mask, mask, (1.0, 2.0, 3.0)) == expected
+    perfect = dict.fromkeys(("dice", "jaccard", "surface_dice"), 1.0)
+    volumes = dict.fromkeys(("pred_ml", "label_ml"), 27 * 6 / 1000)
+    assert case_metrics(mask, mask, (1.0, 2.0, 3.0)) == dict.fromkeys(KEYS, 0.0) | perfect | volumes
 
 
 def test_cube_shifted_by_one_matches_hand_computation():
@@ -79,7 +81,7 @@ def test_voxels_three_apart_use_the_spacing_of_their_axis(voxel, mm):
     metrics = case_metrics(mask_of(voxel), mask_of((1, 1, 1)), (1.0, 2.0, 3.0))
     assert metrics["dice"] == metrics["jaccard"] == metrics["missed"] == metrics["false_alarm"] == 0.0
     assert metrics["hd95_pooled_voxel"] == metrics["asd_voxel"] == 3.0
-    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [mm] * 4
+    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [mm] * 6
 
 
 def test_nearest_voxel_depends_on_spacing():
@@ -102,11 +104,49 @@ def test_one_empty_mask_gives_the_image_diagonal(flag):
     shape = (3, 4, 12)  # diagonal 13; with the spacing 6, 8, 24: 26
     full, empty = mask_of((1, 1, 1), shape=shape), mask_of(shape=shape)
     metrics = case_metrics(*((empty, full) if flag == "missed" else (full, empty)), (2.0, 2.0, 2.0))
-    assert [metrics[key] for key in DISTANCES if key.endswith("_voxel")] == [13.0] * 2
-    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [26.0] * 4
+    assert [metrics[key] for key in DISTANCES if key.endswith("_voxel")] == [13.0] * 6
+    assert [metrics[key] for key in DISTANCES if key.endswith("_mm")] == [26.0] * 6
     assert metrics["dice"] == metrics["jaccard"] == 0.0
     assert metrics[flag] == 1.0
     assert metrics["missed"] + metrics["false_alarm"] == 1.0
+
+
+@pytest.mark.parametrize("masks", [((1, 1, 1), None), (None, (1, 1, 1)), (None, None)])
+def test_empty_zero_counts_all_as_zero(masks):
+    pred, label = (mask_of() if voxel is None else mask_of(voxel) for voxel in masks)
+    metrics = case_metrics(pred, label, UNIT, empty="zero")
+    assert [metrics[key] for key in ("dice", "jaccard", *DISTANCES)] == [0.0] * 14
+    assert (metrics["missed"], metrics["false_alarm"]) == (
+        float(masks == (None, (1, 1, 1))),
+        float(masks[0] is not None),
+    )
+
+
+def test_empty_zero_changes_nothing_else():
+    pair = mask_of((1, 1, 1)), mask_of((1, 2, 1))
+    assert case_metrics(*pair, UNIT, empty="zero") == case_metrics(*pair, UNIT)
+
+
+def test_volumes_are_ml_and_signed():
+    metrics = case_metrics(mask_of(np.s_[0:2, 0:2, 0]), mask_of(np.s_[0:5, 0:2, 0]), (10.0, 10.0, 5.0))
+    assert (metrics["pred_ml"], metrics["label_ml"]) == (2.0, 5.0)
+    assert metrics["volume_error"] == pytest.approx(-0.6)
+    assert math.isnan(case_metrics(mask_of((1, 1, 1)), mask_of(), UNIT)["volume_error"])
+    assert case_metrics(mask_of(), mask_of((1, 1, 1)), UNIT)["volume_error"] == -1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"empty": "nan"}, "empty must be diagonal or zero, got 'nan'"),
+        ({"tolerance_mm": -1}, "tolerance_mm must be a number of at least 0, got -1"),
+        ({"tolerance_mm": math.nan}, "tolerance_mm must be a number of at least 0, got nan"),
+        ({"tolerance_mm": "1"}, "tolerance_mm must be a number of at least 0, got '1'"),
+    ],
+)
+def test_bad_options_raise(options, message):
+    with pytest.raises(ValueError, match=message):
+        case_metrics(mask_of(), mask_of(), UNIT, **options)
 
 
 def test_diagonal_of_a_miss_uses_every_spacing():
@@ -203,97 +243,33 @@ def test_bad_spacing_raises(spacing_mm):
         case_metrics(mask_of(), mask_of(), spacing_mm)
 
 
-CLASSES = ("background", "heart", "tumor")
-
-
-@pytest.fixture
-def table():
-    """Return two cases; heart: perfect, then 4 voxels off; tumor: missed, then absent from both maps."""
-    table = CaseTable()
-    first = 2 * mask_of((1, 1, 1)) + mask_of((5, 5, 5))
-    table.add("one", mask_of((5, 5, 5)), first, UNIT, CLASSES)
-    table.add("two, late", mask_of((1, 1, 1)), mask_of((1, 1, 5)), UNIT, CLASSES)
-    return table
-
-
-def test_table_row_is_the_metrics_of_one_class(table):
-    expected = [("one", "heart"), ("one", "tumor"), ("two, late", "heart"), ("two, late", "tumor")]
-    assert [(row["case"], row["class"]) for row in table.rows] == expected
-    expected = case_metrics(mask_of((1, 1, 1)), mask_of((1, 1, 5)), UNIT)
-    assert table.rows[2] == {"case": "two, late", "class": "heart", **expected}
-    assert table.rows[1]["missed"] == 1.0
-
-
-def test_table_takes_float_label_maps():
-    table = CaseTable()
-    label = MetaTensor(torch.from_numpy(2 * mask_of((1, 1, 1))).float())
-    table.add("one", label, label, UNIT, CLASSES)
-    assert [row["dice"] for row in table.rows] == [1.0, 1.0]
-
-
-def test_summary_leaves_nan_out(table):
-    summary = table.summary()
-    heart, tumor = summary["heart"], summary["tumor"]
-    assert list(heart) == ["cases", "missed", "false_alarms", *KEYS[:8]]
-    assert (heart["cases"], heart["missed"], heart["false_alarms"]) == (2, 0, 0)
-    assert heart["dice"] == {"mean": 0.5, "std": 0.5, "median": 0.5}
-    assert heart["asd_mm"] == {"mean": 2.0, "std": 2.0, "median": 2.0}
-    assert (tumor["cases"], tumor["missed"], tumor["false_alarms"]) == (2, 1, 0)
-    assert tumor["dice"] == {"mean": 0.5, "std": 0.5, "median": 0.5}  # a miss, and rightly nothing
-    diagonal = pytest.approx(8 * math.sqrt(3))
-    assert tumor["asd_mm"] == {"mean": diagonal, "std": 0.0, "median": diagonal}
-
-
-def test_summary_of_nan_only_is_none_and_false_alarms_are_counted():
-    table = CaseTable()
-    table.add("one", mask_of((1, 1, 1)), mask_of(), UNIT, CLASSES)
-    assert table.summary()["heart"]["false_alarms"] == 1
-    assert table.summary()["tumor"]["asd_mm"] == {"mean": None, "std": None, "median": None}
-
-
-def test_written_files_hold_rows_and_summary(table, tmp_path):
-    folder = tmp_path / "new" / "folder"
-    table.write(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["metrics.csv", "summary.json"]  # nothing temporary left
-    with (folder / "metrics.csv").open(newline="") as file:
-        header, *lines = csv.reader(file)
-    assert header == ["case", "class", *KEYS]
-    for line, row in zip(lines, table.rows, strict=True):
-        assert line[:2] == [row["case"], row["class"]]
-        np.testing.assert_array_equal([float(value) for value in line[2:]], [row[key] for key in KEYS])
-    assert json.loads((folder / "summary.json").read_text()) == table.summary()
-
-
-def test_write_again_replaces_the_files(table, tmp_path):
-    table.write(tmp_path)
-    table.add("three", mask_of(), mask_of(), UNIT, CLASSES)
-    table.write(tmp_path)
-    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 1 + 3 * 2
-    assert json.loads((tmp_path / "summary.json").read_text())["heart"]["cases"] == 3
-
-
-def test_failed_write_keeps_the_old_file_and_leaves_nothing(table, tmp_path):
-    table.write(tmp_path)
-    before = (tmp_path / "metrics.csv").read_bytes()
-    table.rows.append({"case": "broken", "unknown": 1.0})
-    with pytest.raises(ValueError, match="unknown"):
-        table.write(tmp_path)
-    assert (tmp_path / "metrics.csv").read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.csv", "summary.json"]
+def test_region_is_the_union_of_its_classes():
+    pred, label = mask_of((1, 1, 1)) + 2 * mask_of((1, 1, 2)), 2 * mask_of((1, 1, 1)) + mask_of((1, 1, 2))
+    scores = class_metrics(pred, label, UNIT, ("background", "edema", "core"), {"whole": [1, 2], "core alone": (2,)})
+    assert {name: score["dice"] for name, score in scores.items()} == {
+        "edema": 0.0,
+        "core": 0.0,
+        "whole": 1.0,
+        "core alone": 0.0,
+    }
+    assert scores["whole"] == case_metrics(pred > 0, label > 0, UNIT)
 
 
 @pytest.mark.parametrize(
-    ("name", "pred", "classes", "message"),
+    ("regions", "message"),
     [
-        ("one", mask_of(), CLASSES, "name must be new to the table, got 'one' again"),
-        ("new", mask_of(), ("background",), "classes must be different names, background first, at least 2"),
-        ("new", mask_of(), ("background", "heart", "heart"), "classes must be different names"),
-        ("new", mask_of(), "heart", "classes must be different names"),
-        ("new", 3 * mask_of((1, 1, 1)), CLASSES, "pred must hold only integers from 0 to 2, got 3"),
-        ("new", mask_of(shape=(2, 2, 2)), CLASSES, "pred and label must have one shape"),
+        ({"heart": [1]}, "regions must have other names than the classes, got 'heart'"),
+        ({"whole": []}, r"region 'whole' must list indices from 1 to 2 once, got \[\]"),
+        ({"whole": [1, 1]}, "region 'whole' must list indices from 1 to 2 once"),
+        ({"whole": [0, 1]}, "region 'whole' must list indices from 1 to 2 once"),
+        ({"whole": [1, 3]}, "region 'whole' must list indices from 1 to 2 once"),
+        ({"whole": 1}, "region 'whole' must list indices from 1 to 2 once, got 1"),
+        (["whole"], "regions must be names with class indices"),
     ],
 )
-def test_bad_case_raises_and_adds_no_row(table, name, pred, classes, message):
+def test_bad_regions_raise(regions, message):
     with pytest.raises(ValueError, match=message):
-        table.add(name, pred, mask_of(), UNIT, classes)
-    assert len(table.rows) == 4
+        class_metrics(mask_of(), mask_of(), UNIT, CLASSES, regions)
+
+
+CLASSES = ("background", "heart", "tumor")

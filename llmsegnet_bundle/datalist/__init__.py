@@ -1,0 +1,42 @@
+"""Which scans are labeled, unlabeled, validation and test: read from a folder or a split file, made and checked."""
+
+from llmsegnet_bundle.datalist.checks import check_scans, fingerprint, read_classes, read_scan
+from llmsegnet_bundle.datalist.lists import (
+    SPLITS,
+    Datalist,
+    Item,
+    PathLike,
+    beside,
+    case_name,
+    digest,
+    from_file,
+    from_folder,
+    images,
+    load,
+    scan_files,
+    unlabeled,
+)
+from llmsegnet_bundle.datalist.making import make_split
+from llmsegnet_bundle.datalist.repeats import check_repeats
+
+__all__ = [
+    "SPLITS",
+    "Datalist",
+    "Item",
+    "PathLike",
+    "beside",
+    "case_name",
+    "check_repeats",
+    "check_scans",
+    "digest",
+    "fingerprint",
+    "from_file",
+    "from_folder",
+    "images",
+    "load",
+    "make_split",
+    "read_classes",
+    "read_scan",
+    "scan_files",
+    "unlabeled",
+]

@@ -1,0 +1,107 @@
+"""Checks of what lies in the files of a split: every voxel is read."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from pathlib import Path
+from typing import cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+
+from llmsegnet_bundle.datalist.lists import SPLITS, Datalist, Item, PathLike, item_files, scan_item
+
+
+def fingerprint(item: Item) -> bytes:
+    """Return a hash of the item's files: where they are, their sizes and when they last changed."""
+    states = [(key, os.path.realpath(path), os.stat(path)) for key, path in sorted(item.items())]
+    told = repr([(key, path, state.st_size, state.st_mtime_ns) for key, path, state in states])
+    return hashlib.sha256(told.encode()).hexdigest().encode()
+
+
+def check_scans(datalist: Datalist, classes: int = 2, workers: int = 2, cache_dir: PathLike | None = None) -> None:
+    """Read every voxel of every scan, and of every label but those of unlabeled scans.
+
+    Args:
+        datalist: the lists, of `load`.
+        classes: a label must hold whole numbers from 0 to classes - 1.
+        workers: threads that read.
+        cache_dir: where to remember what was found good, so that it is read again only when it changes; None forgets.
+
+    Raises:
+        ValueError: for the first file in list order that is unreadable, not 3-D, not finite, or does not fit its scan.
+    """
+    splits = [split for split in SPLITS if split in datalist]
+    items = [scan_item(item["image"]) if split == "unlabeled" else item for split in splits for item in datalist[split]]
+    memory = None if cache_dir is None else Path(cache_dir) / "checked.json"
+    good = set(json.loads(memory.read_text())) if memory and memory.is_file() else set()
+    unread = [item for item in items if not good or _mark(item, classes) not in good]
+    with ThreadPoolExecutor(workers) as pool:
+        labels = [item.get("label") for item in unread]
+        list(pool.map(_check_scan, [item["image"] for item in unread], labels, repeat(classes)))  # raises in list order
+    if memory and unread:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        part = memory.with_name(f"checked.{os.getpid()}.part")
+        part.write_text(json.dumps(sorted(good | {_mark(item, classes) for item in unread})))
+        part.replace(memory)
+
+
+def _mark(item: Item, classes: int) -> str:
+    return f"{fingerprint(item).decode()} {classes}" if all(map(os.path.isfile, item_files(item))) else "missing"
+
+
+def read_scan(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the voxels of a file, as stored, and its affine.
+
+    Raises:
+        ValueError: when it is unreadable or not 3-D with one number per voxel.
+    """
+    try:
+        scan = cast(SpatialImage, nib.load(path))
+        voxels = np.asanyarray(scan.dataobj)
+    except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read ({reason}); copy or convert it again") from None
+    if voxels.ndim != 3 or not voxels.size or voxels.dtype.kind not in "buif":
+        raise ValueError(f"{path} must be 3-D with one number per voxel, got {voxels.dtype} of shape {voxels.shape}")
+    return voxels, np.asarray(scan.affine)
+
+
+def read_classes(
+    path: PathLike, shape: tuple[int, ...], affine: np.ndarray, source: PathLike, classes: int, kind: str = "scan"
+) -> np.ndarray:
+    """Return the class map of a file that lies on the grid of another.
+
+    Args:
+        path: the class map.
+        shape: of the other file.
+        affine: of the other file.
+        source: path of the other file.
+        classes: the map must hold whole numbers from 0 to classes - 1.
+        kind: what the other file is to the map, for the message.
+
+    Raises:
+        ValueError: when it is unreadable, lies on another grid, or holds another number.
+    """
+    voxels, own_affine = read_scan(path)
+    if voxels.shape != shape:
+        raise ValueError(f"{path} has the shape {voxels.shape}, its {kind} {shape}; resample it to the {kind}")
+    if not np.allclose(own_affine, affine, atol=1e-3):
+        raise ValueError(f"{path} has another affine than its {kind} {source}; resample it or correct its header")
+    whole = voxels.dtype.kind != "f" or (voxels == np.rint(voxels)).all()  # NaN equals nothing
+    if not whole or voxels.min() < 0 or voxels.max() >= classes:
+        values = [f"{value:g}" for value in np.unique(voxels)]  # sorted, NaN last
+        found = ", ".join(values if len(values) <= 10 else [*values[:8], "...", values[-1]])
+        raise ValueError(f"{path} has the values {found}, must be whole, 0 to {classes - 1}; renumber or set classes")
+    return voxels
+
+
+def _check_scan(image: str, label: str | None, classes: int) -> None:
+    voxels, affine = read_scan(image)
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        raise ValueError(f"{image} has NaN or infinite voxels; replace them or leave the scan out")
+    if label is not None:
+        read_classes(label, voxels.shape, affine, image, classes)

@@ -1,0 +1,199 @@
+"""Split files made from a folder: by counts, named lists, folds and a seed, without leaks between the lists."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from llmsegnet_bundle.datalist.lists import Datalist, Item, PathLike, case_name, digest, scan_files, scan_item
+from llmsegnet_bundle.datalist.repeats import check_repeats
+
+Choice = int | str | Path | Sequence[str] | None
+
+
+def make_split(
+    dataset_dir: PathLike,
+    output: PathLike,
+    labeled: Choice = 8,
+    validation: Choice = 12,
+    test: Choice = 0,
+    train: Choice = None,
+    exclude: Choice = None,
+    folds: int | None = None,
+    seed: int | None = None,
+    workers: int = 2,
+) -> list[Path]:
+    """Write the split of a folder as a JSON file that `from_file` reads, paths relative to dataset_dir.
+
+    A list is a text file with a name a line, or names: of scans, without suffix, or their numbers (`0001`, `image0001`
+    for `PANCREAS_0001`). Named scans are taken out first. Counts then draw from the other scans with a label, by name:
+    test and validation the last ones, labeled the first ones. The rest is unlabeled.
+
+    Args:
+        dataset_dir: holds imagesTr and labelsTr with the same file names.
+        output: the split file; with folds, `NAME_fold1.json` and so on.
+        labeled: how many scans, "all", or a list.
+        validation: how many scans, or a list; not used with folds.
+        test: how many scans, or a list.
+        train: a list, in the order that the count of labeled takes; it limits labeled and unlabeled scans to its own.
+            None for all scans, by name.
+        exclude: a list of scans to leave out.
+        folds: write this many files; each holds a fold of the scans with a label as validation.
+        seed: shuffles the scans that counts and folds draw from; None for their order.
+        workers: threads that read the scans.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: when a name is unknown or in two lists, there are too few scans, or two scans in different lists
+            have the same voxels; nothing is written then.
+
+    Example:
+        >>> make_split("data/left_atrium", "la_16.json", labeled=16)
+        >>> make_split("data/brats19", "b.json", 25, "brats19_val.list", "brats19_test.list", "brats19_train.list")
+    """
+    items = _items(Path(dataset_dir))
+    names = {part: _names(choice, items, part) for part, choice in (("test", test), ("exclude", exclude))}
+    names["validation"] = [] if folds is not None else _names(validation, items, "validation")
+    names["labeled"] = [] if labeled == "all" else _names(labeled, items, "labeled")
+    order = list(items) if train is None else _names(train, items, "train")
+    _refuse_overlap(names | ({} if train is None else {"train": order}))
+    taken = {name for part in names.values() for name in part}
+    free = [name for name in order if name not in taken]
+    if seed is not None:
+        free = [free[i] for i in np.random.default_rng(seed).permutation(len(free))]
+    with_label = [name for name in free if "label" in items[name]]
+    names["test"] += _draw(with_label, test, "test")
+    splits = []
+    if folds is None:
+        names["validation"] += _draw(with_label, validation, "validation")
+        splits.append(names["validation"])
+    else:
+        if not isinstance(folds, int) or not 2 <= folds <= len(with_label):
+            raise ValueError(f"folds must be from 2 to the {len(with_label)} scans with a label, got {folds!r}")
+        splits += [sorted(with_label[i::folds], key=with_label.index) for i in range(folds)]
+    lists = [_lists(items, names, held_out, free, labeled) for held_out in splits]
+    check_repeats(lists, workers)
+    output = Path(output)
+    files = [output] if folds is None else [output.with_name(f"{output.stem}_fold{i + 1}.json") for i in range(folds)]
+    for file, part in zip(files, lists, strict=True):
+        _write(file, part, Path(dataset_dir))
+        print(f"{file}: {', '.join(f'{len(entries)} {key}' for key, entries in part.items())}, digest {digest(part)}")
+    return files
+
+
+def _items(root: Path) -> dict[str, Item]:
+    images, labels = (scan_files(root / folder) for folder in ("imagesTr", "labelsTr"))
+    if not images:
+        raise ValueError(f"{root}/imagesTr has no *.nii.gz or *.nii; set dataset_dir to the folder that holds imagesTr")
+    by_name = {label.name: label for label in labels}
+    if orphans := sorted(by_name.keys() - {image.name for image in images}):
+        raise ValueError(f"{by_name[orphans[0]]} is a label without a scan; give it the name of its scan in imagesTr")
+    items: dict[str, Item] = {}
+    for image in images:
+        if (name := case_name(image)) in items:
+            raise ValueError(f"{image} and {items[name]['image']} have one name; leave one of them")
+        items[name] = scan_item(image, by_name.get(image.name))
+    return items
+
+
+def _names(choice: Choice, items: dict[str, Item], part: str) -> list[str]:
+    """Return the scans that a list names, in its order; none for a count."""
+    if choice is None or isinstance(choice, int):
+        return []
+    where, given = part, choice
+    if isinstance(choice, str) and case_name(choice) in items:
+        given = [choice]
+    elif isinstance(choice, str | Path):
+        where = str(choice)
+        given = _read_names(Path(choice), part)
+    numbers: dict[str, list[str]] = {}
+    for name in items:
+        if digits := re.search(r"\d+$", name):
+            numbers.setdefault(digits.group(), []).append(name)
+    found = [_find(str(entry), items, numbers, where) for entry in cast(Sequence[str], given)]
+    if twice := [name for i, name in enumerate(found) if name in found[:i]]:
+        raise ValueError(f"{where} names {twice[0]} twice; name every scan once")
+    return found
+
+
+def _read_names(file: Path, part: str) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"{part} must be a number or a text file of names, {file} is neither") from None
+
+
+def _find(entry: str, items: dict[str, Item], numbers: dict[str, list[str]], where: str) -> str:
+    name = case_name(entry)
+    if name in items:
+        return name
+    number = re.fullmatch(r"(?:image)?(\d+)", name)
+    candidates = numbers.get(number.group(1), []) if number else []
+    if len(candidates) != 1:
+        state = f"of {' and '.join(candidates)}" if candidates else "of no scan in imagesTr"
+        raise ValueError(f"{where}: {entry} is the name {state}; correct the list or the file name")
+    return candidates[0]
+
+
+def _refuse_overlap(names: dict[str, list[str]]) -> None:
+    places: dict[str, str] = {}
+    for part, entries in names.items():
+        for name in entries:
+            where = places.setdefault(name, part)
+            if where != part and (where, part) != ("labeled", "train"):
+                raise ValueError(f"{name} is in both {where} and {part}; list every scan once")
+
+
+def _draw(with_label: list[str], choice: Choice, part: str) -> list[str]:
+    """Take the last scans out of those with a label."""
+    if not isinstance(choice, int) or isinstance(choice, bool):
+        return []
+    if choice < 0 or choice > len(with_label):
+        raise ValueError(f"{part} must be from 0 to the {len(with_label)} scans with a label left, got {choice}")
+    drawn = with_label[len(with_label) - choice :]
+    del with_label[len(with_label) - choice :]
+    return drawn
+
+
+def _lists(
+    items: dict[str, Item], names: dict[str, list[str]], held_out: list[str], free: list[str], labeled: Choice
+) -> Datalist:
+    out = {*held_out, *names["test"]}
+    rest = [name for name in free if name not in out]
+    kept = list(names["labeled"])
+    if labeled == "all" or isinstance(labeled, int):
+        able = [name for name in rest if "label" in items[name]]
+        if isinstance(labeled, int) and not 1 <= labeled <= len(able):
+            raise ValueError(f"labeled must be from 1 to the {len(able)} scans with a label left, got {labeled}")
+        kept += able if labeled == "all" else able[: int(labeled)]
+    for part, entries in (("labeled", kept), ("validation", held_out), ("test", names["test"])):
+        if lacking := [name for name in entries if "label" not in items[name]]:
+            raise ValueError(f"{lacking[0]} is {part} and has no label; add it to labelsTr or take it from the list")
+    used = set(kept)
+    lists = {
+        "labeled": [items[name] for name in kept],
+        "unlabeled": [scan_item(items[name]["image"]) for name in rest if name not in used],
+        "validation": [items[name] for name in held_out],
+    }
+    return lists | ({"test": [items[name] for name in names["test"]]} if names["test"] else {})
+
+
+def _write(file: Path, lists: Datalist, root: Path) -> None:
+    relative = {part: [_relative(item, root) for item in items] for part, items in lists.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        part.write_text(json.dumps(relative, indent=1) + "\n", encoding="utf-8")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _relative(item: Item, root: Path) -> Item:
+    return {key: Path(path).relative_to(root).as_posix() for key, path in item.items()}

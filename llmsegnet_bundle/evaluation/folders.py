@@ -1,0 +1,142 @@
+"""A folder of masks against a folder of labels."""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from llmsegnet_bundle.datalist import PathLike, case_name, read_classes, read_scan, scan_files
+from llmsegnet_bundle.metrics import CaseTable, class_metrics
+from llmsegnet_bundle.metrics.case import Regions, check_classes
+
+CASES_PER_PROCESS = 8  # with fewer, its start takes longer than its work (left atrium: 5 s against 0.6 s a case)
+Pair = tuple[Path, Path]
+Scored = tuple[dict[str, dict[str, float]], list[str]]
+
+
+def evaluate(
+    pred_dir: PathLike,
+    label_dir: PathLike,
+    output_dir: PathLike,
+    classes: Sequence[str] = ("background", "foreground"),
+    regions: Regions | None = None,
+    preset: str = "standard",
+    tolerance_mm: float = 1.0,
+    workers: int | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Score every mask of a folder against the label of its case; docs/metrics.md defines the numbers and files.
+
+    A case is named by its file, without suffix and without the `_seg` that the bundles add to a mask. Labels without a
+    mask are not scored, and their number is printed. With several workers, a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
+    Args:
+        pred_dir, label_dir: NIfTI class maps; mask and label of a case lie on one grid.
+        output_dir: gets `metrics.csv` and `summary.json`; made when missing.
+        classes: names of all classes, background first.
+        regions: name -> indices of the classes whose union it is; None for no regions.
+        preset: "standard", or "paper" for the conventions of the field's papers.
+        tolerance_mm: of the surface Dice.
+        workers: processes; None for one on each core, if each gets `CASES_PER_PROCESS` or more.
+
+    Returns:
+        The content of `summary.json`.
+
+    Raises:
+        ValueError: when a folder has no masks, a mask has no label or does not fit it, a file is unreadable or holds
+            anything but class indices, or an option is wrong; nothing is written then.
+
+    Example:
+        >>> evaluate("masks", "labelsTr", "scores", ("background", "left atrium"))["left atrium"]["dice"]["mean"]
+    """
+    table, output = CaseTable(preset, tolerance_mm), Path(output_dir)
+    check_classes(classes, regions)
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is a file; give a folder for metrics.csv and summary.json")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"workers must be a whole number of at least 1, got {workers!r}")
+    pairs, left = _pairs(Path(pred_dir), Path(label_dir))
+    score = partial(_score, classes=classes, regions=regions, empty=table.empty, tolerance_mm=tolerance_mm)
+    results = _map(score, pairs.values(), workers or _processes(len(pairs)))
+    for name, (scores, warnings) in zip(pairs, results, strict=True):
+        table.add_scores(name, scores)
+        for line in warnings:
+            tqdm.write(f"warning: {line}", file=sys.stderr)
+    table.write(output)
+    for line in [*table.lines(), f"case by case: {output}/metrics.csv"]:
+        print(line)
+    if left:
+        print(f"labels without a mask in {pred_dir}, not scored: {left}")
+    return table.summary()
+
+
+def _pairs(pred_dir: Path, label_dir: Path) -> tuple[dict[str, Pair], int]:
+    masks, labels = (_by_case(folder) for folder in (pred_dir, label_dir))
+    if lost := [mask for name, mask in masks.items() if name not in labels]:
+        raise ValueError(f"{lost[0]} has no label in {label_dir}; give the label the name {_case(lost[0])}.nii.gz")
+    return {name: (masks[name], labels[name]) for name in masks}, len(labels.keys() - masks.keys())
+
+
+def _by_case(folder: Path) -> dict[str, Path]:
+    files = scan_files(folder)
+    if not files:
+        state = "has no *.nii.gz or *.nii" if folder.is_dir() else "is no folder"
+        raise ValueError(f"{folder} {state}; give a folder of NIfTI masks")
+    found: dict[str, Path] = {}
+    for file in files:
+        if (other := found.setdefault(_case(file), file)) != file:
+            raise ValueError(f"{other} and {file} are of one case; leave one of them in the folder")
+    return found
+
+
+def _case(file: Path) -> str:
+    return case_name(file).removesuffix("_seg")
+
+
+def _score(pair: Pair, classes: Sequence[str], regions: Regions | None, empty: str, tolerance_mm: float) -> Scored:
+    mask_file, label_file = pair
+    grid, affine = read_scan(label_file)
+    label = read_classes(label_file, grid.shape, affine, label_file, len(classes))  # (H, W, D)
+    pred = read_classes(mask_file, label.shape, affine, label_file, len(classes), "label")  # (H, W, D)
+    spacing_mm = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    warnings = []
+    if not pred.any():
+        warnings.append(f"{mask_file} is empty; " + ("its label is not: missed" if label.any() else "so is its label"))
+    elif pred.all():
+        warnings.append(f"{mask_file} is all foreground; check how it was made")
+    if label.all():
+        warnings.append(f"{label_file} is all foreground; check that it is the label")
+    return class_metrics(pred, label, spacing_mm, classes, regions, empty, tolerance_mm), warnings
+
+
+def _map(score: partial[Scored], pairs: Iterable[Pair], workers: int) -> Iterator[Scored]:
+    """Yield the results in order, with a progress bar; the first error in order stops the rest."""
+    pairs = list(pairs)
+    bar: Any = partial(tqdm, total=len(pairs), unit="case", disable=None, dynamic_ncols=True)
+    if min(workers, len(pairs)) == 1:
+        yield from bar(map(score, pairs))
+        return
+    # not fork: the caller may hold threads; a fork server imports this once for all workers
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload([__name__])
+    size = min(workers, len(pairs))
+    with ProcessPoolExecutor(size, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield from bar(pool.map(score, pairs))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _processes(cases: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, cases // CASES_PER_PROCESS))
