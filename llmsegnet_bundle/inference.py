@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from llmsegnet_bundle.precision import autocast, fold_batch_norm
 
-BYTES_PER_VOXEL = 400  # of a window in a forward pass; see docs/performance.md
+BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
 EVEN = {"half": 2, "third": 3}
 SIGMA = (
     0.3  # of the Gaussian, in windows: 0.125 and 0.2 were no better on 12 left atrium scans; see docs/performance.md
 )
-MOST_WINDOWS = 4  # a pass; more was no faster
+MOST_WINDOWS = 4  # a pass; on a CPU 2 and 4 were 1 to 6 % faster than 1
 
 
 class ProbabilityInferer(SlidingWindowInferer):
