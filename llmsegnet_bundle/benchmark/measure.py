@@ -5,7 +5,7 @@ import re
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -22,8 +22,13 @@ class Cost(NamedTuple):
 
 def in_fresh_process(function: Callable[..., Result], *args: Any) -> Result:
     """Return `function(*args)` of a new process; function and arguments must be picklable."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *args).result()
+    return in_fresh_processes(function, [args])[0]
+
+
+def in_fresh_processes(function: Callable[..., Result], calls: Sequence[tuple]) -> list[Result]:
+    """Return `function(*args)` for the arguments of each call, all at the same time in new processes of their own."""
+    with ProcessPoolExecutor(len(calls), mp_context=multiprocessing.get_context("spawn")) as pool:
+        return [turn.result() for turn in [pool.submit(function, *args) for args in calls]]
 
 
 def cost(turn: Callable[[], object], repeats: int) -> Cost:

@@ -1,15 +1,14 @@
 """Throughput of a training over several processes of this machine, as `torchrun` starts them."""
 
-import multiprocessing
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from llmsegnet_bundle.benchmark import step
+from llmsegnet_bundle.benchmark.measure import in_fresh_processes
 
 
 def crops_per_second(crop: Sequence[int], repeats: int, ranks: int) -> float:
@@ -20,13 +19,9 @@ def crops_per_second(crop: Sequence[int], repeats: int, ranks: int) -> float:
         repeats: turns measured; the median counts.
         ranks: processes.
     """
-    with (
-        tempfile.NamedTemporaryFile() as store,
-        ProcessPoolExecutor(ranks, mp_context=multiprocessing.get_context("spawn")) as pool,
-    ):
-        place = f"file://{store.name}"
-        turns = [pool.submit(_shared_step, place, rank, ranks, crop, repeats) for rank in range(ranks)]
-        return ranks * 4 / max(turn.result() for turn in turns)
+    with tempfile.TemporaryDirectory() as folder:  # gloo removes the file itself
+        calls = [(f"file://{folder}/store", rank, ranks, crop, repeats) for rank in range(ranks)]
+        return ranks * 4 / max(in_fresh_processes(_shared_step, calls))
 
 
 def _shared_step(place: str, rank: int, ranks: int, crop: Sequence[int], repeats: int) -> float:
