@@ -47,8 +47,12 @@ def demo(folder: Path) -> None:
     write_phantom(new, scans=1, size=(64, 64, 48), spacing_mm=0.625, seed=1)
     for config in ("train", "train_supervised"):
         run = folder / config
-        common = {"dataset_dir": scans, "output_dir": run / "eval", "ckpt_dir": run / "checkpoints"}
-        common["cache_dir"] = folder / "cache"
+        common = {
+            "dataset_dir": scans,
+            "output_dir": run / "eval",
+            "ckpt_dir": run / "checkpoints",
+            "cache_dir": folder / "cache",
+        }
         print(f"{config}: {STEPS} steps", flush=True)
         _bundle("training", [config], common | SETTINGS)
         _bundle("evaluating", [config, "evaluate"], common | SETTINGS | {"model_file": run / "checkpoints/model.pt"})

@@ -39,15 +39,15 @@ class TwoStreamDataset(CacheDataset):
         num_workers: int = 2,
         progress: bool = True,
     ) -> None:
+        items = [*data, *unlabeled]
         self.labeled = len(data)
         self.device = torch.device(device)
         self.disk: PersistentDataset | None = None
         if cache_dir is not None:
             first_random = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait))
             kept = Compose(transform.transforms[:first_random])
-            items = [*data, *unlabeled]
             self.disk = PersistentDataset(items, kept, cache_dir, fingerprint, hash_transform=pickle_hashing)
-        super().__init__([*data, *unlabeled], transform, num_workers=num_workers, progress=progress)
+        super().__init__(items, transform, num_workers=num_workers, progress=progress)
 
     def _load_cache_item(self, idx: int) -> Any:
         item = super()._load_cache_item(idx) if self.disk is None else self.disk[idx]

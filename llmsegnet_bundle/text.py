@@ -67,9 +67,10 @@ def load_embedding(path: str | Path) -> Tensor | None:
 
 
 def load_provenance(path: str | Path) -> dict[str, Any]:
-    """Return what `save_embedding` was told of the embedding's origin."""
+    """Return the embedding's `sha256` and what `save_embedding` was told of its origin, as far as the file has them."""
     with safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata()["provenance"])
+        metadata = file.metadata() or {}
+    return {"sha256": metadata.get("sha256"), **json.loads(metadata.get("provenance", "{}"))}
 
 
 def embed(texts: str | Path, encoder: str | Path, output: str | Path) -> None:

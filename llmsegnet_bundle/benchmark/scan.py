@@ -33,10 +33,8 @@ class FieldTestLoop(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Tensor:
         missing = [max(w - n, 0) for w, n in zip(self.window, inputs.shape[2:], strict=True)]
         before = [m // 2 for m in missing]
-        margins = [
-            m for pad in zip(before, [m - b for m, b in zip(missing, before, strict=True)], strict=True) for m in pad
-        ]
-        image = F.pad(torch.as_tensor(inputs).float(), margins[4:] + margins[2:4] + margins[:2])
+        margins = [side for m in reversed(missing) for side in (m // 2, m - m // 2)]  # torch pads the last axis first
+        image = F.pad(torch.as_tensor(inputs).float(), margins)
         total, count = np.zeros(image.shape[2:], np.float32), np.zeros(image.shape[2:], np.float32)
         sides = zip(image.shape[2:], self.window, self.stride_voxel, strict=True)
         for corner in product(*(window_starts(*side) for side in sides)):

@@ -9,7 +9,7 @@ import torch
 
 from llmsegnet_bundle.benchmark import processes, scan, start, step
 from llmsegnet_bundle.benchmark.measure import in_fresh_process
-from llmsegnet_bundle.datalist import from_folder
+from llmsegnet_bundle.datalist import case_name, from_folder
 from llmsegnet_bundle.precision import has_bf16
 
 LA_8 = (2, 2)
@@ -109,7 +109,7 @@ def _scan(settings: Settings) -> Iterator[Row]:
     load = LoadImage(image_only=True)
     totals = {True: [0.0, 0.0], False: [0.0, 0.0]}  # seconds and Dice
     for item in items:
-        name = Path(item["image"]).name.removesuffix(".gz").removesuffix(".nii")
+        name = case_name(item["image"])
         label = load(item["label"])
         for plain, total in totals.items():
             with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,7 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 
 from llmsegnet_bundle.datalist.lists import SPLITS, Datalist, Item, PathLike, item_files, scan_item
+from llmsegnet_bundle.files import write_texts
 
 
 def fingerprint(item: Item) -> bytes:
@@ -38,15 +39,13 @@ def check_scans(datalist: Datalist, classes: int = 2, workers: int = 2, cache_di
     items = [scan_item(item["image"]) if split == "unlabeled" else item for split in splits for item in datalist[split]]
     memory = None if cache_dir is None else Path(cache_dir) / "checked.json"
     good = set(json.loads(memory.read_text())) if memory and memory.is_file() else set()
-    unread = [item for item in items if not good or _mark(item, classes) not in good]
+    marks = [_mark(item, classes) if memory else "unmarked" for item in items]
+    unread = [item for item, mark in zip(items, marks, strict=True) if mark not in good]
     with ThreadPoolExecutor(workers) as pool:
         labels = [item.get("label") for item in unread]
         list(pool.map(_check_scan, [item["image"] for item in unread], labels, repeat(classes)))  # raises in list order
     if memory and unread:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        part = memory.with_name(f"checked.{os.getpid()}.part")
-        part.write_text(json.dumps(sorted(good | {_mark(item, classes) for item in unread})))
-        part.replace(memory)
+        write_texts(memory.parent, {memory.name: json.dumps(sorted(good.union(marks)))})
 
 
 def _mark(item: Item, classes: int) -> str:

@@ -1,7 +1,6 @@
 """Split files made from a folder: by counts, named lists, folds and a seed, without leaks between the lists."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from llmsegnet_bundle.datalist.lists import Datalist, Item, PathLike, case_name, digest, scan_files, scan_item
 from llmsegnet_bundle.datalist.repeats import check_repeats
+from llmsegnet_bundle.files import write_texts
 
 Choice = int | str | Path | Sequence[str] | None
 
@@ -186,13 +186,7 @@ def _lists(
 
 def _write(file: Path, lists: Datalist, root: Path) -> None:
     relative = {part: [_relative(item, root) for item in items] for part, items in lists.items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        part.write_text(json.dumps(relative, indent=1) + "\n", encoding="utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    write_texts(file.parent, {file.name: json.dumps(relative, indent=1) + "\n"})
 
 
 def _relative(item: Item, root: Path) -> Item:

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 
 from llmsegnet_bundle.datalist import PathLike
-from llmsegnet_bundle.metrics import MEASURES, interval_95, write_texts
+from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.metrics import MEASURES, interval_95
 
 Scores = dict[str, dict[str, dict[str, float]]]  # class -> case -> measure -> value
 SHOWN = ("dice", "jaccard", "hd95_pooled_mm", "hd95_strict_mm", "asd_mm", "assd_mm", "surface_dice")

@@ -70,12 +70,10 @@ def evaluate(
         table.add_scores(name, scores)
         for line in warnings:
             tqdm.write(f"warning: {line}", file=sys.stderr)
-    table.write(output)
-    for line in [*table.lines(), f"case by case: {output}/metrics.csv"]:
-        print(line)
+    summary = table.publish(output)
     if left:
         print(f"labels without a mask in {pred_dir}, not scored: {left}")
-    return table.summary()
+    return summary
 
 
 def _pairs(pred_dir: Path, label_dir: Path) -> tuple[dict[str, Pair], int]:

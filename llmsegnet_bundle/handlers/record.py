@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,10 @@ from typing import Any
 import torch
 from ignite.engine import Events
 from monai.engines import Workflow
-from safetensors import safe_open
 
 from llmsegnet_bundle.datalist import Datalist, digest
+from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.text import load_provenance
 
 FILE = "run.json"
 PACKAGES = ("llmsegnet-bundle", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
@@ -104,10 +104,7 @@ class RunRecord:
             return []
 
     def _write(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_name(FILE + ".part")
-        part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, self.file)
+        write_texts(self.file.parent, {FILE: json.dumps(self.content, indent=1) + "\n"})
 
 
 def _now() -> str:
@@ -131,9 +128,7 @@ def _version(name: str) -> str | None:
 def _text(file: str | Path | None) -> dict[str, Any] | None:
     if file is None or str(file) == "none":
         return None
-    with safe_open(file, framework="pt") as content:
-        metadata = content.metadata() or {}
-    return {"file": Path(file).name, "sha256": metadata.get("sha256"), **json.loads(metadata.get("provenance", "{}"))}
+    return {"file": Path(file).name, **load_provenance(file)}
 
 
 def _plain(value: Any) -> Any:

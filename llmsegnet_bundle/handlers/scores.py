@@ -11,7 +11,8 @@ from ignite.metrics import Metric
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from monai.engines import Workflow
 
-from llmsegnet_bundle.metrics import KEYS, PRESETS, CaseTable, class_metrics
+from llmsegnet_bundle.datalist import case_name
+from llmsegnet_bundle.metrics import KEYS, CaseTable, class_metrics
 from llmsegnet_bundle.metrics.case import Regions
 
 
@@ -45,14 +46,11 @@ class CaseMetricsHandler:
 
     def __call__(self, engine: Workflow) -> None:
         for item in engine.state.output:
-            name = Path(item["label"].meta["filename_or_obj"]).name.removesuffix(".gz").removesuffix(".nii")
+            name = case_name(item["label"].meta["filename_or_obj"])
             self.table.add(name, *_case(item), self.classes, self.regions)
 
     def write(self, engine: Workflow) -> None:
-        self.table.write(self.output_dir)
-        for line in self.table.lines():
-            print(line)
-        print(f"case by case: {self.output_dir}/metrics.csv")
+        self.table.publish(self.output_dir)
 
 
 class CaseMetrics(Metric):
@@ -87,9 +85,8 @@ class CaseMetrics(Metric):
     ) -> None:
         if measure not in KEYS:
             raise ValueError(f"measure must be one of {', '.join(KEYS)}, got {measure!r}")
-        CaseTable(preset, tolerance_mm)  # for its checks
         self.measure, self.classes, self.regions = measure, classes, regions
-        self.empty, self.tolerance_mm = PRESETS[preset], tolerance_mm
+        self.rules = CaseTable(preset, tolerance_mm)
         super().__init__(output_transform, device=device)
 
     @reinit__is_reduced
@@ -100,7 +97,7 @@ class CaseMetrics(Metric):
     @reinit__is_reduced
     def update(self, output: Iterable[dict[str, Any]]) -> None:
         for item in output:
-            scores = class_metrics(*_case(item), self.classes, self.regions, self.empty, self.tolerance_mm)
+            scores = class_metrics(*_case(item), self.classes, self.regions, self.rules.empty, self.rules.tolerance_mm)
             values = torch.tensor([score[self.measure] for score in scores.values()], dtype=torch.float64)
             self.sums += values.nan_to_num(nan=0.0).to(self.sums)
             self.counts += (~values.isnan()).to(self.counts)

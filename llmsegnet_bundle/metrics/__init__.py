@@ -1,7 +1,6 @@
 """Overlap, volumes and surface distances of each case: stated units, conventions and miss policy."""
 
 from llmsegnet_bundle.metrics.case import DISTANCES, KEYS, MEASURES, case_metrics, class_metrics
-from llmsegnet_bundle.metrics.files import write_texts
 from llmsegnet_bundle.metrics.table import PRESETS, CaseTable, interval_95
 
 __all__ = [
@@ -13,5 +12,4 @@ __all__ = [
     "case_metrics",
     "class_metrics",
     "interval_95",
-    "write_texts",
 ]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics.case import KEYS, MEASURES, Regions, Volume, check_options, class_metrics
-from llmsegnet_bundle.metrics.files import write_texts
 
 PRESETS = {"standard": "diagonal", "paper": "zero"}  # name -> what an empty mask's distances are
 PAPER_NOTE = (
@@ -92,19 +92,32 @@ class CaseTable:
             for kind, rows in by_kind.items()
         }
 
-    def write(self, folder: Path) -> None:
-        """Write `metrics.csv`, one row for each case and class, and `summary.json`, both or neither."""
+    def write(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """Write `metrics.csv`, a row for each case and class, and `summary.json`, both or neither; return the last."""
         text = io.StringIO()
         writer = csv.DictWriter(text, ("case", "class", *KEYS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        summary = json.dumps(self.summary(), indent=2, allow_nan=False) + "\n"
-        write_texts(folder, {"metrics.csv": text.getvalue(), "summary.json": summary})
+        summary = self.summary()
+        told = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        write_texts(folder, {"metrics.csv": text.getvalue(), "summary.json": told})
+        return summary
 
-    def lines(self) -> list[str]:
-        """Return what to print: a line for each class and region, after the note of the preset if it has one."""
+    def publish(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """Write as `write`, and print `lines` and where the cases are."""
+        summary = self.write(folder)
+        for line in [*self.lines(summary), f"case by case: {folder}/metrics.csv"]:
+            print(line)
+        return summary
+
+    def lines(self, summary: Mapping[str, Mapping[str, Any]] | None = None) -> list[str]:
+        """Return what to print: a line for each class and region, after the note of the preset if it has one.
+
+        Args:
+            summary: of this table, whose intervals take a while; None computes it.
+        """
         notes = [PAPER_NOTE] if self.preset == "paper" else []
-        return notes + [_line(name, scores) for name, scores in self.summary().items()]
+        return notes + [_line(name, scores) for name, scores in (summary or self.summary()).items()]
 
     def _check_new(self, name: str) -> None:
         if any(row["case"] == name for row in self.rows):

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from llmsegnet_bundle.datalist import case_name
 from llmsegnet_bundle.report.run import Run
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -64,11 +65,6 @@ def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path,
                 raise ValueError(f"{missing[0]} is no longer there; give --dataset_dir")
             return image, label
     raise ValueError(f"the place of the scan {name} is not recorded; give --dataset_dir")
-
-
-def case_name(file: str | Path) -> str:
-    """Return the file name without its NIfTI suffix."""
-    return Path(file).name.removesuffix(".gz").removesuffix(".nii")
 
 
 def _existing(stem: Path) -> Path | None:

@@ -26,8 +26,8 @@ def planes(
 
     Shape: all (H, W, D).
     """
-    box = _box((label > 0) | (pred > 0), [int(np.ceil(MARGIN_MM / space)) for space in spacing_mm])
-    image, label, pred = (volume[box] for volume in (image, label, pred))
+    around = box((label > 0) | (pred > 0), [int(np.ceil(MARGIN_MM / space)) for space in spacing_mm])
+    image, label, pred = (volume[around] for volume in (image, label, pred))
     figures = {}
     for axis, name in enumerate(PLANES):
         figure = Figure(figsize=(3, 3), facecolor="black")
@@ -80,7 +80,8 @@ def _draw_plane(
     axes.axis("off")
 
 
-def _box(mask: np.ndarray, margin: Sequence[int]) -> tuple[slice, ...]:
+def box(mask: np.ndarray, margin: Sequence[int] = (0, 0, 0)) -> tuple[slice, ...]:
+    """Return the smallest box (H, W, D) around a mask and a margin in voxels; the whole image when it is empty."""
     places = np.nonzero(mask)
     if not places[0].size:
         return tuple(slice(0, side) for side in mask.shape)

@@ -10,7 +10,7 @@ from llmsegnet_bundle.report import page
 from llmsegnet_bundle.report.cases import Case, read_case
 from llmsegnet_bundle.report.charts import spread_chart
 from llmsegnet_bundle.report.figures import LABEL, PREDICTION, png, svg
-from llmsegnet_bundle.report.overlay import planes
+from llmsegnet_bundle.report.overlay import box, planes
 from llmsegnet_bundle.report.run import Run
 from llmsegnet_bundle.report.surface import (
     VIEWS,
@@ -118,8 +118,8 @@ def _pictures(case: Case) -> list[str]:
     pred, label = case.pred > 0, case.label > 0
     if not pred.any() or not label.any():
         return [*parts, page.note(f"No surfaces: the {'label' if pred.any() else 'prediction'} is empty.")]
-    box = tuple(slice(x.min(), x.max() + 1) for x in np.nonzero(pred | label))
-    pred, label = pred[box], label[box]
+    around = box(pred | label)
+    pred, label = pred[around], label[around]
     limit_mm = color_limit_mm(pred, label, case.spacing_mm)
     sources = []
     # a label outside the prediction is what the prediction lacks: one color has one meaning on both surfaces

@@ -1,9 +1,9 @@
 """A run folder -> one HTML file."""
 
-import os
 import statistics
 from pathlib import Path
 
+from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.report import page, record, scores
 from llmsegnet_bundle.report.run import Run, read_run
 
@@ -55,10 +55,7 @@ def write_report(
         record.time_section(run),
         record.versions_section(run),
     ]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(page.page(title, subtitle, body), encoding="utf-8")
-    os.replace(part, file)
+    write_texts(file.parent, {file.name: page.page(title, subtitle, body)})
     return file
 
 

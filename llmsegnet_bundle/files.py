@@ -1,4 +1,4 @@
-"""Result files that are there whole or not at all."""
+"""Files that are there whole or not at all."""
 
 import os
 from collections.abc import Mapping
