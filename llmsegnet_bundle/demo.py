@@ -55,11 +55,13 @@ def demo(folder: Path) -> None:
         }
         print(f"{config}: {STEPS} steps", flush=True)
         _bundle("training", [config], common | SETTINGS)
-        _bundle("evaluating", [config, "evaluate"], common | SETTINGS | {"model_file": run / "checkpoints/model.pt"})
+        weights = {"model_file": run / "checkpoints/model.pt", "stride_voxel": "half"}
+        _bundle("evaluating", [config, "evaluate"], common | SETTINGS | weights)
     inputs = {
         "dataset_dir": new / "imagesTr",
         "output_dir": folder / "new_mask",
         "ckpt_dir": folder / "train/checkpoints",
+        "overwrite": True,
     }
     _bundle("evaluating", ["inference"], inputs | {key: SETTINGS[key] for key in ("crop", "base_filters")})
     _report(folder, new)

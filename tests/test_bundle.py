@@ -198,57 +198,6 @@ def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
     assert "preset paper: where a mask or its label is empty" in capsys.readouterr().out
 
 
-def turned(affine, kind):
-    if kind == "flipped":
-        return affine @ np.diag([-1.0, 1, 1, 1])
-    if kind == "oblique":
-        angle = 0.2
-        turn = np.eye(4)
-        turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        return turn @ affine
-    return affine
-
-
-@pytest.mark.parametrize("kind", ["coarse", "flipped", "oblique"])
-def test_inference_gives_the_geometry_of_its_scan(kind, scans, tmp_path):
-    shape, spacing = ((30, 28, 26), 1.25) if kind == "coarse" else ((52, 50, 48), 0.625)
-    affine = turned(np.diag([spacing] * 3 + [1.0]), kind)
-    affine[:3, 3] = (-20, 30, 7)
-    image = np.zeros(shape, dtype=np.uint8)
-    image[5:20, 8:16, 10:25] = 200
-    nib.save(nib.Nifti1Image(image, affine), tmp_path / "scan.nii.gz")
-    flow = workflow(["inference"], base_filters=2, crop=SMALL["crop"])
-    network = flow.parser.get_parsed_content("network_def")
-    copy_intensity(network)
-    (tmp_path / "models").mkdir()
-    torch.save(network.state_dict(), tmp_path / "models/model.pt")
-    flow = workflow(
-        ["inference"],
-        base_filters=2,
-        crop=SMALL["crop"],
-        dataset_dir=str(tmp_path / "scan.nii.gz"),
-        output_dir=str(tmp_path / "masks"),
-        ckpt_dir=str(tmp_path / "models"),
-    )
-    flow.initialize()
-    copy_intensity(flow.parser.get_parsed_content("network"))
-    flow.run()
-    mask = nib.load(tmp_path / "masks/scan_seg.nii.gz")
-    assert mask.shape == shape
-    assert mask.get_data_dtype() == np.uint8
-    np.testing.assert_allclose(mask.affine, affine, atol=1e-4)
-    np.testing.assert_array_equal(np.asarray(mask.dataobj), image > 100)
-
-
-def copy_intensity(pair):
-    """Make a network answer class 1 where the image is bright: the mask then must lie on the object."""
-
-    def bright(image, text_index=None):
-        return torch.cat([torch.full_like(image, 0.5), image], dim=1) * 50
-
-    pair.alpha.forward = pair.beta.forward = bright
-
-
 def test_halved_weights_load_into_the_network(tmp_path):
     network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.BatchNorm3d(2))
     torch.save(network.state_dict(), tmp_path / "model.pt")

@@ -234,7 +234,7 @@ def test_images_are_one_scan_or_those_of_a_folder(tmp_path):
     assert len(images(scans)) == 6
     first = images(scans)[0]["image"]
     assert images(first) == [{"image": first}]
-    with pytest.raises(ValueError, match="no NIfTI scan there"):
+    with pytest.raises(ValueError, match="no scan there"):
         images(tmp_path / "nowhere")
 
 

@@ -10,6 +10,7 @@ ROOMS = [
     "files",
     "datalist",
     "precision",
+    "transforms",
     "loading",
     "text",
     "networks",

@@ -11,13 +11,14 @@ from llmsegnet_bundle.datalist.lists import (
     digest,
     from_file,
     from_folder,
-    images,
+    item_files,
     load,
     scan_files,
     unlabeled,
 )
 from llmsegnet_bundle.datalist.making import make_split
 from llmsegnet_bundle.datalist.repeats import check_repeats
+from llmsegnet_bundle.datalist.sources import check_series, images
 
 __all__ = [
     "SPLITS",
@@ -28,11 +29,13 @@ __all__ = [
     "case_name",
     "check_repeats",
     "check_scans",
+    "check_series",
     "digest",
     "fingerprint",
     "from_file",
     "from_folder",
     "images",
+    "item_files",
     "load",
     "make_split",
     "read_classes",

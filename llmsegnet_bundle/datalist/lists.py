@@ -9,6 +9,7 @@ from typing import Any
 PathLike = str | Path
 Item = dict[str, str]
 Datalist = dict[str, list[Item]]
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".h5")  # of scans; the longer one first
 SPLITS = ("labeled", "unlabeled", "validation", "test")
 
 
@@ -148,19 +149,6 @@ def unlabeled(
     return beside(labeled_items, validation_items)
 
 
-def images(path: PathLike) -> list[Item]:
-    """Return the one scan, or the scans of a folder, as items without labels.
-
-    Raises:
-        ValueError: when there is none.
-    """
-    where = Path(path)
-    found = [where] if where.is_file() else scan_files(where) if where.is_dir() else []
-    if not found:
-        raise ValueError(f"{where}: no NIfTI scan there; give a .nii or .nii.gz file, or a folder of them")
-    return [scan_item(scan) for scan in found]
-
-
 def digest(datalist: Datalist) -> str:
     """Return 12 hex characters that name the lists, equal wherever their folder lies."""
     names = {split: [[Path(path).name for path in item_files(item)] for item in datalist[split]] for split in datalist}
@@ -181,7 +169,8 @@ def scan_files(folder: Path) -> list[Path]:
 
 def case_name(path: PathLike) -> str:
     """Return the file name without its suffix, as the lists of the field name a scan."""
-    return Path(path).name.removesuffix(".gz").removesuffix(".nii").removesuffix(".h5")
+    name = Path(path).name
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
 
 
 def scan_item(image: PathLike, label: PathLike | None = None) -> Item:

@@ -1,6 +1,7 @@
 """Scores of an evaluation, case by case."""
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from monai.engines import Workflow
 
 from llmsegnet_bundle.datalist import case_name
+from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics import KEYS, CaseTable, class_metrics
 from llmsegnet_bundle.metrics.case import Regions
 
@@ -25,6 +27,7 @@ class CaseMetricsHandler:
         regions: name -> indices of the classes whose union it is; None for no regions.
         preset: "standard" or "paper", as of `CaseTable`.
         tolerance_mm: of the surface Dice.
+        settings: what the masks were made with, for `evaluation.json` and the report; None writes none.
     """
 
     def __init__(
@@ -34,7 +37,9 @@ class CaseMetricsHandler:
         regions: Regions | None = None,
         preset: str = "standard",
         tolerance_mm: float = 1.0,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
+        self.settings = settings
         self.output_dir = Path(output_dir)
         self.classes = classes
         self.regions = regions
@@ -51,6 +56,9 @@ class CaseMetricsHandler:
 
     def write(self, engine: Workflow) -> None:
         self.table.publish(self.output_dir)
+        if self.settings is not None:
+            told = json.dumps(dict(self.settings), indent=2, default=str) + "\n"
+            write_texts(self.output_dir, {"evaluation.json": told})
 
 
 class CaseMetrics(Metric):

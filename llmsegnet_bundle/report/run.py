@@ -21,6 +21,7 @@ class Run:
         curves: tag -> curve of the TensorBoard events.
         rows: of `metrics.csv`.
         summary: of `summary.json`, by class.
+        evaluation: of `evaluation.json`: what the masks were made with.
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class Run:
     curves: dict[str, Curve] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
 
     @property
     def measures(self) -> list[str]:
@@ -67,7 +69,8 @@ def read_run(folder: str | Path) -> Run:
         what = "run.json, metrics.csv or TensorBoard events"
         raise ValueError(f"{folder} holds no {what}; give the output_dir of a training or an evaluation")
     rows = _read_rows(folder / "metrics.csv")
-    return Run(folder, _read_json(folder / "run.json"), _curves(folder), rows, _read_json(folder / "summary.json"))
+    record, summary, evaluation = (_read_json(folder / f"{name}.json") for name in ("run", "summary", "evaluation"))
+    return Run(folder, record, _curves(folder), rows, summary, evaluation)
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -41,7 +41,7 @@ def summary_section(run: Run) -> str:
         rows = [[key, *(_short(value.get(name)) for name in columns)] for key, value in measures.items()]
         if rows:
             parts.append(page.table(["measure", *columns], rows, by_row=True))
-    return page.section("Scores", *parts)
+    return page.section("Scores", *([page.facts(run.evaluation)] if parts and run.evaluation else []), *parts)
 
 
 def comparison_section(run: Run, baseline: Run) -> str:

@@ -55,6 +55,7 @@ def make_run(folder, scans, worse=0):
         "selection": {"metric": "val_mean_dice", "value": 0.8, "step": 180, "model_file": "model.pt"},
     }
     (folder / "run.json").write_text(json.dumps(record))
+    (folder / "evaluation.json").write_text(json.dumps({"stride_voxel": "half", "window_weights": "gaussian"}))
     return folder
 
 

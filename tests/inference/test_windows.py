@@ -8,9 +8,8 @@ from monai.data import MetaTensor
 from monai.data.utils import dense_patch_slices
 from monai.inferers.utils import _get_scan_interval
 
-from llmsegnet_bundle import inference
 from llmsegnet_bundle.benchmark.scan import FieldTestLoop, window_starts
-from llmsegnet_bundle.inference import ProbabilityInferer, window_batch
+from llmsegnet_bundle.inference import ProbabilityInferer, window_batch, windows
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
 
@@ -28,7 +27,7 @@ def network(seed=0):
 
 def starts(inferer, shape):
     """Return where MONAI's windows start, per side."""
-    interval = _get_scan_interval(shape, inferer.window, 3, inference._overlap(inferer.strides(shape), inferer.window))
+    interval = _get_scan_interval(shape, inferer.window, 3, windows._overlap(inferer.strides(shape), inferer.window))
     boxes = dense_patch_slices(shape, inferer.window, interval)
     return [sorted({box[axis].start for box in boxes}) for axis in range(3)]
 
@@ -147,6 +146,6 @@ def test_answer_keeps_the_geometry_and_may_be_written_to():
 
 def test_windows_a_pass_follow_the_free_memory(monkeypatch):
     voxels = 112 * 112 * 80
-    for free, windows in ((0, 1), (8.1 * voxels, 2), (1e6 * voxels, inference.MOST_WINDOWS)):
-        monkeypatch.setattr(inference, "free_bytes", lambda device, free=free: int(free * inference.BYTES_PER_VOXEL))
-        assert window_batch((112, 112, 80), "cpu") == windows
+    for free, count in ((0, 1), (8.1 * voxels, 2), (1e6 * voxels, windows.MOST_WINDOWS)):
+        monkeypatch.setattr(windows, "free_bytes", lambda device, free=free: int(free * windows.BYTES_PER_VOXEL))
+        assert window_batch((112, 112, 80), "cpu") == count

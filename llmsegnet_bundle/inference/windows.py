@@ -33,14 +33,15 @@ class ProbabilityInferer(SlidingWindowInferer):
         flips: average over the image and its mirror images along each set of its sides too: 8 times the work.
         alternate: ask alpha and beta of a `LLMSegNetPair` in turn, as on a chessboard, instead of both at each window:
             half the work, and where windows overlap still the mean of both. An image of one window asks both.
+        members: answer with the probabilities of alpha and of beta, one after the other, instead of what is deployed.
         batch: windows a forward pass; None for as many as a quarter of the free memory holds, at most 4.
 
     Shape:
-        image (B, 1, H, W, D) -> probs (B, C, H, W, D), float32.
+        image (B, 1, H, W, D) -> probs (B, C, H, W, D), with `members` (B, 2C, H, W, D); float32.
 
     Raises:
-        ValueError: when `alternate` is asked of a network without alpha and beta, `weights` or `stride_voxel` is
-            another word, or a stride is not in 1 .. window.
+        ValueError: when `alternate` or `members` is asked of a network without alpha and beta, or both are asked,
+            `weights` or `stride_voxel` is another word, or a stride is not in 1 .. window.
     """
 
     def __init__(
@@ -50,10 +51,13 @@ class ProbabilityInferer(SlidingWindowInferer):
         weights: str = "gaussian",
         flips: bool = False,
         alternate: bool = False,
+        members: bool = False,
         batch: int | None = None,
     ) -> None:
         if weights not in ("gaussian", "constant"):
             raise ValueError(f'window_weights must be "gaussian" or "constant", got {weights!r}')
+        if alternate and members:
+            raise ValueError("alternate: must be false when uncertainty needs alpha and beta at each window")
         strides = list(window if stride_voxel in tuple(EVEN) else stride_voxel)
         if len(strides) != len(window) or any(s not in range(1, w + 1) for s, w in zip(strides, window, strict=True)):
             raise ValueError(
@@ -64,13 +68,15 @@ class ProbabilityInferer(SlidingWindowInferer):
         self.stride_voxel = stride_voxel
         self.flips = flips
         self.alternate = alternate
+        self.members = members
         self.batch = batch
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if isinstance(network, nn.Module) and not isinstance(network, torch.jit.ScriptModule):
             network = network if network.training else fold_batch_norm(network)
-        if self.alternate and not (hasattr(network, "alpha") and hasattr(network, "beta")):
-            raise ValueError(f"alternate needs a network with alpha and beta, got {type(network).__name__}")
+        if (self.alternate or self.members) and not (hasattr(network, "alpha") and hasattr(network, "beta")):
+            setting = "alternate" if self.alternate else "members"
+            raise ValueError(f"{setting} needs a network with alpha and beta, got {type(network).__name__}")
         strides = self.strides(inputs.shape[2:])
         self.overlap: list[float] = _overlap(strides, self.window)
         self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, inputs.device)
@@ -78,13 +84,15 @@ class ProbabilityInferer(SlidingWindowInferer):
         whole = tuple(max(side, window) for side, window in zip(inputs.shape[2:], self.window, strict=True))
 
         def probs(windows: Tensor, boxes: Sequence[Sequence[slice]], *args: Any, **kwargs: Any) -> Tensor:
-            asked = network
+            asked: list[Any] = [network]
             if self.alternate and tuple(windows.shape[2:]) != whole:
                 place = sum(math.ceil(side.start / s) for side, s in zip(boxes[0][2:], strides, strict=True))
-                asked = (network.beta, network.alpha)[place % 2]  # type: ignore[attr-defined]
+                asked = [(network.beta, network.alpha)[place % 2]]  # type: ignore[attr-defined]
+            elif self.members:
+                asked = [network.alpha, network.beta]  # type: ignore[attr-defined]
             with autocast(windows.device):
-                logits = asked(windows, *args, **kwargs)
-            return torch.softmax(logits.float(), dim=1)
+                logits = [net(windows, *args, **kwargs) for net in asked]
+            return torch.cat([torch.softmax(one.float(), dim=1) for one in logits], dim=1)
 
         sides = range(2, inputs.ndim)
         turns = [dims for count in range(4) for dims in combinations(sides, count)] if self.flips else [()]

@@ -1,0 +1,62 @@
+"""Scan after scan: what is done is skipped, one that fails does not stop the others."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai.data import DataLoader, Dataset
+from monai.engines import Evaluator
+from torch.utils.data import Subset
+from tqdm import tqdm
+
+from llmsegnet_bundle.datalist import check_series, item_files
+from llmsegnet_bundle.transforms import case_file
+
+
+def segment_scans(
+    evaluator: Evaluator,
+    dataset: Dataset,
+    output_dir: str | Path,
+    postfixes: Sequence[str],
+    overwrite: bool = False,
+    show_progress: bool = True,
+) -> None:
+    """Run `evaluator` on each scan of `dataset` in turn.
+
+    Args:
+        evaluator: its postprocessing saves the maps.
+        dataset: items with an image, and their preprocessing.
+        output_dir: where the maps are saved by `SaveCased`.
+        postfixes: of the maps that a scan gets; one with all of them is done.
+        overwrite: segment what is done again.
+        show_progress: draw a bar.
+
+    Raises:
+        ValueError: at the end, with a line for each scan that failed.
+    """
+    names = [item_files(item)[0] for item in dataset.data]
+    done = [all(case_file(output_dir, name, postfix).is_file() for postfix in postfixes) for name in names]
+    todo = [i for i in range(len(names)) if overwrite or not done[i]]
+    if len(todo) < len(names):
+        print(f"{len(names) - len(todo)} of {len(names)} scans are done in {output_dir}; --overwrite true repeats them")
+    failed = []
+    evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
+    evaluator.state.epoch_length = 1
+    evaluator.interrupt_resume_enabled = False  # with it, ignite does nothing at the first run after one that failed
+    for i in tqdm(todo, unit="scan", disable=None if show_progress else True, dynamic_ncols=True):
+        evaluator.data_loader = DataLoader(Subset(dataset, [i]), batch_size=1)
+        try:
+            if Path(names[i]).is_dir():
+                check_series(names[i])
+            evaluator.run()
+        except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
+            failed.append(f"{names[i]}: {_reason(error)}")
+            tqdm.write(f"failed: {failed[-1]}", file=sys.stderr)
+    if failed:
+        raise ValueError("\n".join([f"{len(failed)} of {len(todo)} scans failed:", *failed]))
+
+
+def _reason(error: BaseException) -> str:
+    while error.__cause__ is not None:  # MONAI wraps what a transform raises
+        error = error.__cause__
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,123 @@
+"""Transforms that MONAI lacks: a check of what was loaded, uncertainty of two networks, files that are whole."""
+
+import math
+import os
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import FolderLayoutBase, NibabelWriter
+from monai.transforms import MapTransform, SaveImaged
+from torch import Tensor
+
+from llmsegnet_bundle.datalist import case_name
+
+
+class CheckScand(MapTransform):
+    """Refuse a scan that a network cannot take, before anything is computed from it.
+
+    Args:
+        keys: of channel-first scans.
+        channels: what they must have.
+
+    Shape:
+        (C, H, W, D), unchanged.
+
+    Raises:
+        ValueError: when a scan is not 3-D with `channels` channels, or holds NaN or infinite voxels.
+    """
+
+    def __init__(self, keys: KeysCollection, channels: int) -> None:
+        super().__init__(keys)
+        self.channels = channels
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Tensor]:
+        for key in self.key_iterator(dict(data)):
+            channels, *sides = data[key].shape
+            if len(sides) != 3 or channels != self.channels or min(sides) < 2:
+                raise ValueError(f"must be 3-D with {self.channels} channels, got {channels} of shape {sides}")
+            if not torch.isfinite(data[key]).all():
+                raise ValueError("has NaN or infinite voxels; replace them")
+        return data
+
+
+class Uncertaintyd(MapTransform):
+    """Split the probabilities of alpha and beta into what is deployed and two maps of where to doubt it.
+
+    `entropy` = H(m) / ln C of the mean m of both networks' probabilities, where H(p) = -sum_c p_c ln p_c: 0 where the
+    mean is sure, 1 where all classes are alike. `disagreement` = (H(m) - (H(alpha) + H(beta)) / 2) / ln 2, the
+    Jensen-Shannon divergence: 0 where both answer alike, 1 where each is sure of another class.
+
+    Args:
+        keys: the probabilities, of `ProbabilityInferer` with `members`.
+        deploy: "mean", "alpha" or "beta": what stays under the key.
+
+    Shape:
+        (2C, H, W, D) -> (C, H, W, D), `entropy` and `disagreement` (1, H, W, D).
+    """
+
+    def __init__(self, keys: KeysCollection, deploy: str = "mean") -> None:
+        super().__init__(keys)
+        self.deploy = deploy
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            alpha, beta = result[key].chunk(2, dim=0)
+            mean = (alpha + beta) / 2
+            entropy = _entropy(mean)
+            result["entropy"] = entropy / math.log(len(mean))
+            result["disagreement"] = (entropy - (_entropy(alpha) + _entropy(beta)) / 2).clamp(min=0) / math.log(2)
+            result[key] = {"mean": mean, "alpha": alpha, "beta": beta}[self.deploy]
+        return result
+
+
+def _entropy(probs: Tensor) -> Tensor:
+    return torch.special.entr(probs).sum(dim=0, keepdim=True)  # (1, H, W, D)
+
+
+class SaveCased(SaveImaged):
+    """Save a map of a scan, on its grid, as `<output_dir>/<case>_<postfix>.nii.gz`: whole or not at all.
+
+    Args:
+        keys: of the map (1 or C, H, W, D); several channels become the fourth axis of the file.
+        output_dir: made when missing.
+        output_postfix: what the map is.
+        output_dtype: of the voxels.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, output_dir: str | Path, output_postfix: str, output_dtype: Any = torch.float32
+    ) -> None:
+        layout = _CaseLayout(output_dir, output_postfix)
+        super().__init__(
+            keys, output_dtype=output_dtype, resample=False, print_log=False, writer=_WholeWriter, folder_layout=layout
+        )
+
+
+def case_file(output_dir: str | Path, image: str | Path, postfix: str) -> Path:
+    """Return where `SaveCased` puts the map of a scan."""
+    return Path(output_dir) / f"{case_name(image)}_{postfix}.nii.gz"
+
+
+class _CaseLayout(FolderLayoutBase):
+    # MONAI's own takes what follows a dot for a suffix, and DICOM series are often named 1.2.840
+    def __init__(self, output_dir: str | Path, postfix: str) -> None:
+        self.output_dir, self.postfix = output_dir, postfix
+
+    def filename(self, subject: str = "subject", **kwargs: Any) -> Path:
+        return case_file(self.output_dir, subject, self.postfix)
+
+
+class _WholeWriter(NibabelWriter):
+    def write(self, filename: Any, verbose: bool = False, **kwargs: Any) -> None:
+        file = Path(filename)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{os.getpid()}.{file.name}")
+        try:
+            super().write(part, verbose, **kwargs)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+import math
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from llmsegnet_bundle.transforms import CheckScand, SaveCased, Uncertaintyd, case_file
+
+
+def test_good_scan_passes_unchanged():
+    data = {"image": torch.rand(2, 4, 5, 6), "other": 1}
+    assert CheckScand("image", channels=2)(data) is data
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5), (3, 4, 5, 6), (1, 4, 5, 6, 7), (1, 4, 5, 1)])
+def test_scan_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="must be 3-D with 1 channels, got "):
+        CheckScand("image", channels=1)({"image": torch.zeros(shape)})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_scan_that_is_not_finite_is_refused(value):
+    image = torch.zeros(1, 4, 4, 4)
+    image[0, 1, 2, 3] = value
+    with pytest.raises(ValueError, match="has NaN or infinite voxels"):
+        CheckScand("image", channels=1)({"image": image})
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "entropy", "disagreement"),
+    [
+        ((1, 0, 0, 0), (1, 0, 0, 0), 0.0, 0.0),  # sure, and alike
+        ((1, 0, 0, 0), (0, 1, 0, 0), 0.5, 1.0),  # each sure of another class: ln 2 / ln 4
+        ((0.25,) * 4, (0.25,) * 4, 1.0, 0.0),  # both know nothing
+    ],
+)
+def test_uncertainty_of_known_probabilities(alpha, beta, entropy, disagreement):
+    pred = torch.tensor([*alpha, *beta], dtype=torch.float32).reshape(8, 1, 1, 1).expand(8, 2, 3, 4)
+    result = Uncertaintyd("pred")({"pred": pred})
+    torch.testing.assert_close(result["entropy"], torch.full((1, 2, 3, 4), entropy))
+    torch.testing.assert_close(result["disagreement"], torch.full((1, 2, 3, 4), disagreement))
+    torch.testing.assert_close(result["pred"], (pred[:4] + pred[4:]) / 2)
+
+
+@pytest.mark.parametrize(("deploy", "first"), [("alpha", 0.9), ("beta", 0.2)])
+def test_uncertainty_keeps_what_is_deployed(deploy, first):
+    pred = torch.tensor([0.9, 0.1, 0.2, 0.8]).reshape(4, 1, 1, 1)
+    assert Uncertaintyd("pred", deploy)({"pred": pred})["pred"][0].item() == pytest.approx(first)
+
+
+def test_saved_map_is_named_by_its_case_and_whole(tmp_path, monkeypatch):
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    image = MetaTensor(torch.ones(1, 4, 5, 6), affine=affine, meta={"filename_or_obj": "/scans/1.2.840.5"})
+    save = SaveCased("pred", tmp_path / "out", "seg", torch.uint8)
+    save({"pred": image})
+    file = case_file(tmp_path / "out", "/scans/1.2.840.5", "seg")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [file.name] == ["1.2.840.5_seg.nii.gz"]
+    np.testing.assert_allclose(nib.load(file).affine, affine)
+    before = file.read_bytes()
+
+    def fail(image, filename):
+        filename.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(nib, "save", fail)
+    with pytest.raises(RuntimeError, match="disk full"):
+        save({"pred": image})
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [file.name]
+    assert file.read_bytes() == before
