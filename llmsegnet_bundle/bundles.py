@@ -1,7 +1,7 @@
 """Bundles: written from the recipe and a data set's differences, checked before they run."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +56,13 @@ def check_training(
     for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
         if value < 1:
             raise ValueError(f"{name}: must be at least 1, got {value}")
+
+
+def check_flags(flags: Mapping[str, Any]) -> None:
+    """Raise ValueError for a setting that is neither True nor False, such as the text "false", which counts as true."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: must be True or False, got {value!r}; write --{name} True or --{name} False")
 
 
 def check_micro_batches(micro_batches: int, batch: Sequence[int]) -> int:

@@ -304,6 +304,12 @@ def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
         run(names, source, tmp_path, stride_voxel=stride_voxel)
 
 
+@pytest.mark.parametrize(("name", "flag"), [("train", "resume"), ("train", "reuse_alpha"), ("inference", "flips")])
+def test_text_for_a_flag_stops_in_one_line(name, flag, scans, tmp_path):
+    with pytest.raises(SystemExit, match=f"{flag}: must be True or False, got 'false'"):
+        run([name], scans / "imagesTr" if name == "inference" else scans, tmp_path, **{flag: "false"})
+
+
 def test_bad_micro_batches_stop_in_one_line(scans, tmp_path):
     with pytest.raises(SystemExit, match=r"micro_batches: must divide both shares of batch \[2, 2\], got 3"):
         run(["train"], scans, tmp_path, micro_batches=3)

@@ -38,7 +38,7 @@ def segment_scans(
     done = [all(case_file(output_dir, name, postfix).is_file() for postfix in postfixes) for name in names]
     todo = [i for i in range(len(names)) if overwrite or not done[i]]
     if len(todo) < len(names):
-        print(f"{len(names) - len(todo)} of {len(names)} scans are done in {output_dir}; --overwrite true repeats them")
+        print(f"{len(names) - len(todo)} of {len(names)} scans are done in {output_dir}; --overwrite True repeats them")
     failed = []
     evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
     evaluator.state.epoch_length = 1
