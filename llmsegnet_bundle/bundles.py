@@ -14,9 +14,9 @@ from llmsegnet_bundle.precision import has_bf16
 
 # each config and the parts of the recipe that it is merged from; later parts win
 CONFIGS = {
-    "train": ("scan", "pair", "training", "train"),
-    "train_supervised": ("scan", "vnet", "training", "train_supervised"),
-    "inference": ("scan", "pair", "inference"),
+    "train": ("scan", "backbone", "pair", "training", "train"),
+    "train_supervised": ("scan", "backbone", "alone", "training", "train_supervised"),
+    "inference": ("scan", "backbone", "pair", "inference"),
     "evaluate": ("evaluate",),
     "multi_gpu_train": ("multi_gpu_train",),
     "metadata": ("metadata",),
@@ -24,13 +24,13 @@ CONFIGS = {
 Result = TypeVar("Result")
 
 
-def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:
-    """Return `function(*args)`; a ValueError of it ends the run with its one line and status 1.
+def exit_on_error(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    """Return `function(*args, **kwargs)`; a ValueError of it ends the run with its one line and status 1.
 
     For calls within a config: an exception there would end as the traceback of the config parser.
     """
     try:
-        return function(*args)
+        return function(*args, **kwargs)
     except ValueError as error:
         raise SystemExit(str(error)) from None
 

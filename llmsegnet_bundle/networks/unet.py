@@ -1,6 +1,7 @@
 """The 3-D U-Net that semi-supervised segmentation of BraTS compares on, composed of the blocks of MONAI's BasicUNet."""
 
 from itertools import pairwise
+from typing import Any
 
 from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
 from torch import nn
@@ -36,8 +37,8 @@ class UNet(EncoderDecoder):
         self, in_channels: int = 1, out_channels: int = 2, base_filters: int = 16, dropout: float = 0.3
     ) -> None:
         widths = [base_filters * 2**level for level in range(LEVELS)]
-        block = {"act": ("relu", {"inplace": True}), "norm": "instance", "bias": True}
-        up = {"upsample": "nontrainable", "pre_conv": None, "align_corners": False, "is_pad": False}
+        block: dict[str, Any] = {"act": ("relu", {"inplace": True}), "norm": "instance", "bias": True}
+        up: dict[str, Any] = {"upsample": "nontrainable", "pre_conv": None, "align_corners": False, "is_pad": False}
         super().__init__(
             stem=TwoConv(3, in_channels, widths[0], **block),
             encoder=[Down(3, narrow, wide, **block) for narrow, wide in pairwise(widths)],
