@@ -24,13 +24,13 @@ CONFIGS = {
 Result = TypeVar("Result")
 
 
-def exit_on_error(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-    """Return `function(*args, **kwargs)`; a ValueError of it ends the run with its one line and status 1.
+def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:
+    """Return `function(*args)`; a ValueError of it ends the run with its one line and status 1.
 
     For calls within a config: an exception there would end as the traceback of the config parser.
     """
     try:
-        return function(*args, **kwargs)
+        return function(*args)
     except ValueError as error:
         raise SystemExit(str(error)) from None
 

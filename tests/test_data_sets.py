@@ -152,6 +152,18 @@ def test_missing_modality_stops_the_training_in_one_line(modalities, tmp_path):
         run(["train"], modalities, tmp_path, BRATS, in_channels=3, classes=4)
 
 
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"preset": "papers"}, "preset must be standard or paper"),
+        ({"regions": {"WT": [4]}}, "region 'WT' must list"),
+    ],
+)
+def test_bad_scoring_stops_the_evaluation_in_one_line(setting, match, flair, tmp_path):
+    with pytest.raises(SystemExit, match=match):
+        prepared(["train", "evaluate"], flair, tmp_path, BRATS, **setting)
+
+
 def test_label_value_that_brats_lacks_stops_the_training_in_one_line(flair, tmp_path):
     with pytest.raises(SystemExit, match="0, 1, 2, 4, must be whole, 0 to 3"):
         run(["train"], flair, tmp_path, BRATS, file_classes=4)

@@ -61,11 +61,8 @@ def check_scans(
 
 
 def _mark(item: Item, classes: int) -> str:
-    return f"{fingerprint(item).decode()} {classes}" if _is_there(item) else "missing"
-
-
-def _is_there(item: Item) -> bool:
-    return all(channel_files(path)[0].is_file() for path in item_files(item))
+    there = all(channel_files(path)[0].is_file() for path in item_files(item))
+    return f"{fingerprint(item).decode()} {classes}" if there else "missing"
 
 
 def read_scan(path: PathLike) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from monai.engines import Workflow
 
 from llmsegnet_bundle.datalist import case_name
 from llmsegnet_bundle.metrics import KEYS, CaseTable, class_metrics
-from llmsegnet_bundle.metrics.case import Regions
+from llmsegnet_bundle.metrics.case import Regions, check_classes
 
 
 class CaseMetricsHandler:
@@ -25,6 +25,9 @@ class CaseMetricsHandler:
         regions: name -> indices of the classes whose union it is; None for no regions.
         preset: "standard" or "paper", as of `CaseTable`.
         tolerance_mm: of the surface Dice.
+
+    Raises:
+        ValueError: for malformed classes or regions, an unknown preset or a negative tolerance.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class CaseMetricsHandler:
         preset: str = "standard",
         tolerance_mm: float = 1.0,
     ) -> None:
+        check_classes(classes, regions)
         self.output_dir = Path(output_dir)
         self.classes = classes
         self.regions = regions
