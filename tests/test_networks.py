@@ -60,6 +60,13 @@ def test_unet_stays_as_it_is_when_batch_norm_is_folded():
     assert torch.equal(folded(image), network(image))
 
 
+@pytest.mark.parametrize(("backbone", "channels_last"), [(VNet, True), (UNet, False)])
+def test_fast_layout_on_a_cpu_is_channels_last_without_instance_norm(backbone, channels_last):
+    network = fast_layout(backbone(base_filters=2), "cpu")
+    weight = max((p for p in network.parameters() if p.ndim == 5), key=torch.numel)
+    assert weight.is_contiguous(memory_format=torch.channels_last_3d) == channels_last
+
+
 @pytest.mark.parametrize("backbone", [VNet, UNet])
 def test_fast_layout_in_bfloat16_gives_the_output_of_the_plain_way(backbone):
     network = small(backbone=backbone).eval()
