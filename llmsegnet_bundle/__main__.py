@@ -103,11 +103,14 @@ def _split(
     exclude: str | None = None,
     folds: int | None = None,
     seed: int | None = None,
+    in_channels: int = 1,
 ) -> None:
     """Write a split file of a folder; lists are numbers, text files of names, or names with commas between."""
     from llmsegnet_bundle.datalist import make_split
 
-    make_split(str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed)
+    make_split(
+        str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed, in_channels=in_channels
+    )
 
 
 def _report(

@@ -14,9 +14,9 @@ from llmsegnet_bundle.precision import has_bf16
 
 # each config and the parts of the recipe that it is merged from; later parts win
 CONFIGS = {
-    "train": ("scan", "pair", "training", "train"),
-    "train_supervised": ("scan", "vnet", "training", "train_supervised"),
-    "inference": ("scan", "pair", "inference"),
+    "train": ("scan", "backbone", "pair", "training", "train"),
+    "train_supervised": ("scan", "backbone", "alone", "training", "train_supervised"),
+    "inference": ("scan", "backbone", "pair", "inference"),
     "evaluate": ("evaluate",),
     "multi_gpu_train": ("multi_gpu_train",),
     "metadata": ("metadata",),

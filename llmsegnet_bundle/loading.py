@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import CacheDataset, PersistentDataset
+from monai.data import CacheDataset, NibabelReader, PersistentDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from monai.transforms.traits import RandomizableTrait
+from monai.utils import ensure_tuple
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from llmsegnet_bundle.datalist import fingerprint
+from llmsegnet_bundle.datalist import channel_files, fingerprint
+
+
+class ChannelsReader(NibabelReader):
+    """Read a scan whose channels lie in files of their own, as `datalist.channel_files` tells, or in one file."""
+
+    def read(self, data: Any, **kwargs: Any) -> Any:
+        return super().read([file for path in ensure_tuple(data) for file in channel_files(path)], **kwargs)
 
 
 class TwoStreamDataset(CacheDataset):
@@ -118,7 +126,7 @@ def _generator(seed: int, position: int, purpose: int) -> torch.Generator:
 
 
 def collate(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return {"image": (B, 1, H, W, D), "label": (L, 1, H, W, D)} of a batch whose first L items have a label."""
+    """Return {"image": (B, K, H, W, D), "label": (L, 1, H, W, D)} of a batch whose first L items have a label."""
     return {key: torch.stack([item[key] for item in items if key in item]) for key in ("image", "label")}
 
 

@@ -18,7 +18,7 @@ from llmsegnet_bundle.precision import AutocastInferer
 class CoTrainer(Trainer):
     """Train alpha and beta together: both on labels, each on the other's prediction of unlabeled crops.
 
-    Batches are {"image": (B, 1, H, W, D), "label": (L, 1, H, W, D)}, the L labeled crops first; with L = B both
+    Batches are {"image": (B, K, H, W, D), "label": (L, 1, H, W, D)}, the L labeled crops first; with L = B both
     networks learn from labels alone. `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised",
     "alpha_usl", "beta_usl" and the ramp weight "weight" of the step. Beta's forward starts after alpha's backward has
     freed its activations, so that a step needs the memory of one network.
@@ -87,7 +87,7 @@ class CoTrainer(Trainer):
         self.reuse_alpha = reuse_alpha
 
     def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, Tensor | float]:
-        image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, 1, H, W, D)
+        image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, K, H, W, D)
         label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, 1, H, W, D)
         labeled = len(label)
         weight = self.ramp(engine.state.iteration - 1) if labeled < len(image) else 0.0
@@ -109,7 +109,7 @@ class CoTrainer(Trainer):
         self, labeled: Tensor, unlabeled: Tensor, label: Tensor, weight: float, text_index: int | None
     ) -> dict[str, Tensor]:
         """Add the gradients of one micro batch, and return its loss terms."""
-        image = torch.cat([labeled, unlabeled])  # (B, 1, H, W, D)
+        image = torch.cat([labeled, unlabeled])  # (B, K, H, W, D)
         t_alpha = t_beta = None
         if len(unlabeled):
             t_alpha = None if self.reuse_alpha else self._target(self.alpha, unlabeled, text_index)
@@ -122,7 +122,7 @@ class CoTrainer(Trainer):
             t_alpha = alpha_logits[len(labeled) :].detach().float().softmax(dim=1) if t_alpha is None else t_alpha
             del alpha_logits
             t_alpha = cutmix(torch.cat([_one_hot(label, t_alpha), t_alpha]), draw)  # (B - L, C, H, W, D)
-            image = torch.cat([labeled, cutmix(image, draw)])  # (B, 1, H, W, D)
+            image = torch.cat([labeled, cutmix(image, draw)])  # (B, K, H, W, D)
         beta_logits = self.inferer(self._noisy(image), self.beta, text_index)  # (B, C, H, W, D)
         beta_terms = self._backward(beta_logits, label, t_alpha, weight)
 

@@ -8,28 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jsonschema
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from bundle_runs import BUNDLE, BUNDLES, ROOT, SMALL, run, workflow
 from medpy.metric import binary
-from monai.bundle import ConfigWorkflow, verify_net_in_out
+from monai.bundle import verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
 from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.phantom import write_phantom
 
-ROOT = Path(__file__).parents[1]
-BUNDLE = ROOT / "bundles" / "left_atrium"
-BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/dataset.yaml"))
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
 DATA = ROOT.parent / "shared/data/left_atrium"
 MODELS = BUNDLE / "models"
-SMALL = {"crop": [48, 48, 48], "base_filters": 2, "labeled": 2, "validation": 1, "max_steps": 3, "val_interval": 2}
 REQUIRED = "version monai_version pytorch_version numpy_version required_packages_version task description authors"
 
 
@@ -38,27 +34,6 @@ def scans(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scans")
     write_phantom(folder, scans=5, size=(56, 56, 52), spacing_mm=0.625)
     return folder
-
-
-def workflow(names, **overrides):
-    files = [str(BUNDLE / "configs" / f"{name}.json") for name in names]
-    kind = "inference" if names == ["inference"] else "train"
-    return ConfigWorkflow(
-        files,
-        meta_file=str(BUNDLE / "configs" / "metadata.json"),
-        logging_file=False,
-        workflow_type=kind,
-        **({"bundle_root": str(BUNDLE)} | overrides),
-    )
-
-
-def run(names, scans, folder, **overrides):
-    places = {"dataset_dir": str(scans), "output_dir": str(folder / "out"), "ckpt_dir": str(folder / "ckpt")}
-    places["cache_dir"] = str(folder / "cache")
-    flow = workflow(names, show_progress=False, **(places | SMALL | overrides))
-    flow.initialize()
-    flow.run()
-    return flow.parser
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -90,11 +65,12 @@ def test_metadata_follows_the_schema(bundle):
     jsonschema.validate(metadata, json.loads(SCHEMA.read_text()))
 
 
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 @pytest.mark.parametrize("names", [["train"], ["train_supervised"], ["train", "evaluate"], ["inference"]])
-def test_config_has_all_properties(names, scans):
+def test_config_has_all_properties(names, bundle, scans):
     overrides = {} if names == ["inference"] else {"labeled": 2, "validation": 1, "show_progress": False}
     source = scans / "imagesTr" if names == ["inference"] else scans
-    flow = workflow(names, dataset_dir=str(source), base_filters=2, initialize=["$True"], **overrides)
+    flow = workflow(names, bundle, dataset_dir=str(source), base_filters=2, initialize=["$True"], **overrides)
     flow.initialize()
     assert flow.check_properties() == []
 
@@ -193,8 +169,7 @@ def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
 
 def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
     run(["train_supervised"], scans, tmp_path)
-    preset = {"validate#handlers#0#preset": "paper"}
-    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", **preset)
+    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", preset="paper")
     assert "preset paper: where a mask or its label is empty" in capsys.readouterr().out
 
 

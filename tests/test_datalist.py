@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from llmsegnet_bundle.datalist import (
+    SPLITS,
     beside,
+    channel_files,
     check_scans,
     checks,
     digest,
+    fingerprint,
     from_file,
     from_folder,
     images,
@@ -236,6 +239,59 @@ def test_images_are_one_scan_or_those_of_a_folder(tmp_path):
     assert images(first) == [{"image": first}]
     with pytest.raises(ValueError, match="no scan there"):
         images(tmp_path / "nowhere")
+
+
+def channels(root, cases=3, count=4, labels=True):
+    for i in range(cases):
+        for k in range(count):
+            write(root / "imagesTr" / f"case_000{i}_000{k}.nii.gz", np.full(SHAPE, 10 * i + k, np.uint8))
+        if labels:
+            write(root / "labelsTr" / f"case_000{i}.nii.gz", np.zeros(SHAPE, np.uint8))
+    return root
+
+
+def test_channels_of_a_scan_are_one_item_of_the_name_of_its_label(tmp_path):
+    lists = from_folder(channels(tmp_path), validation=1, labeled=1, in_channels=4)
+    assert [names(lists[split]) for split in SPLITS[:3]] == [["case_0000"], ["case_0001"], ["case_0002"]]
+    first = lists["labeled"][0]["image"]
+    assert [file.name for file in channel_files(first)] == [f"case_0000_000{k}.nii.gz" for k in range(4)]
+    assert channel_files(lists["labeled"][0]["label"]) == [Path(lists["labeled"][0]["label"])]
+    assert names(beside(lists["labeled"], lists["validation"], in_channels=4)) == ["case_0001"]
+    assert images(tmp_path / "imagesTr", in_channels=4)[0]["image"] == first
+    assert images(first) == [{"image": first}]
+    check_scans(lists, in_channels=4, cache_dir=tmp_path / "cache")
+
+
+def test_split_file_names_scans_of_several_channels(tmp_path):
+    channels(tmp_path)
+    pairs = [{"image": f"imagesTr/case_000{i}.nii.gz", "label": f"labelsTr/case_000{i}.nii.gz"} for i in range(2)]
+    lists = from_file(split_file(tmp_path, labeled=pairs[:1], validation=pairs[1:]), tmp_path)
+    check_scans(lists, in_channels=4)
+
+
+def test_fingerprint_sees_every_channel(tmp_path):
+    item = from_folder(channels(tmp_path), 1, 1, in_channels=4)["labeled"][0]
+    before = fingerprint(item)
+    write(tmp_path / "imagesTr/case_0000_0002.nii.gz", np.full((8, 8, 8), 3, np.uint8))
+    assert fingerprint(item) != before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: (d / "case_0001_0003.nii.gz").unlink(), r"case_0001\.nii\.gz has 3 channel files, in_channels is 4"),
+        (
+            lambda d: write(d / "case_0001_0002.nii.gz", np.zeros((4, 5, 7))),
+            "case_0001_0002.* lies on another grid",
+        ),
+        (lambda d: write(d / "case_0001_0002.nii.gz", np.full(SHAPE, np.nan)), "case_0001_0002.* NaN"),
+    ],
+)
+def test_channels_that_do_not_fit_are_refused(tmp_path, change, message):
+    lists = from_folder(channels(tmp_path), 1, 1, in_channels=4)
+    change(tmp_path / "imagesTr")
+    with pytest.raises(ValueError, match=message):
+        check_scans(lists, in_channels=4)
 
 
 def test_digest_tells_lists_apart_but_not_folders(tmp_path):

@@ -37,9 +37,20 @@ def test_usl_averages_each_set_apart():
     assert loss.item() == pytest.approx(positive + negative + 0.16, rel=1e-5)
 
 
-def test_usl_batch_is_not_classes():
+def test_usl_of_four_classes_equals_hand_value():
+    logits = voxels((0.4, 0.3, 0.2, 0.1), (0.25, 0.25, 0.25, 0.25)).log()
+    # the first voxel is positive (class 1) and negative (class 3), the second uncertain and negative (class 0)
+    loss = UnifiedSegmentationLoss()(logits, voxels((0.12, 0.7, 0.12, 0.06), (0.05, 0.35, 0.3, 0.3)))
+    positive = 0.7 * -math.log(0.3)
+    negative = (0.06 * -math.log(0.9) + 0.05 * -math.log(0.75)) / 2
+    uncertain = (0.2**2 + 0.1**2 + 0.05**2 + 0.05**2) / 4
+    assert loss.item() == pytest.approx(positive + negative + uncertain, rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_usl_batch_is_not_classes(classes):
     torch.manual_seed(0)
-    logits, t = torch.randn(3, 2, 4, 4, 4), torch.randn(3, 2, 4, 4, 4).softmax(1)
+    logits, t = torch.randn(3, classes, 4, 4, 4), torch.randn(3, classes, 4, 4, 4).softmax(1)
     q = logits.softmax(1)
     total = {"positive": [], "negative": [], "uncertain": []}
     for b in range(3):
@@ -65,7 +76,7 @@ def test_usl_empty_sets_give_zero_and_keep_the_graph():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [2, 3, 4])
 def test_usl_extreme_logits_stay_finite(dtype, classes):
     logits = (torch.randn(2, classes, 4, 4, 4) * 1e4).to(dtype).requires_grad_()
     peer = F.one_hot(torch.randint(classes, (2, 4, 4, 4)), classes).movedim(-1, 1).float()
@@ -90,10 +101,13 @@ def test_usl_refuses_bad_arguments():
         UnifiedSegmentationLoss()(torch.zeros(1, 2, 2, 2, 2), torch.zeros(2, 2, 2, 2, 2))
 
 
-def test_supervised_loss_equals_closed_form():
+@pytest.mark.parametrize("classes", [2, 4])
+def test_supervised_loss_equals_closed_form(classes):
     torch.manual_seed(0)
-    logits, label = torch.randn(2, 2, 4, 4, 4), torch.randint(2, (2, 1, 4, 4, 4))
-    p, y = logits.softmax(1)[:, 1], label[:, 0].float()
-    dice = 1 - (2 * (p * y).sum() + 1e-5) / (p.square().sum() + y.square().sum() + 1e-5)
-    expected = 0.5 * F.cross_entropy(logits, label[:, 0]) + 0.5 * dice
+    logits, label = torch.randn(2, classes, 4, 4, 4), torch.randint(classes, (2, 1, 4, 4, 4))
+    dice = []
+    for index in range(1, classes):  # the mean over the foreground channels
+        p, y = logits.softmax(1)[:, index], (label[:, 0] == index).float()
+        dice.append(1 - (2 * (p * y).sum() + 1e-5) / (p.square().sum() + y.square().sum() + 1e-5))
+    expected = 0.5 * F.cross_entropy(logits, label[:, 0]) + 0.5 * torch.stack(dice).mean()
     torch.testing.assert_close(SupervisedLoss()(logits, label), expected)

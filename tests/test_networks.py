@@ -1,18 +1,22 @@
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
+from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet
+from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
 
 
-def small(fusion="spatial", text=True):
+def small(fusion="spatial", text=True, backbone=VNet):
     torch.manual_seed(0)
     embedding = F.normalize(torch.randn(3, 8), dim=1) if text else None
-    return LLMSegNet(VNet(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4)
+    return LLMSegNet(backbone(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4)
 
 
 NETWORKS = {
     "vnet": lambda: VNet(base_filters=2),
+    "unet": lambda: UNet(base_filters=2),
+    "unet with text": lambda: small(backbone=UNet),
     "spatial": small,
     "channel": lambda: small("channel"),
     "no text": lambda: small(text=False),
@@ -22,6 +26,64 @@ NETWORKS = {
 
 def test_vnet_has_the_parameters_of_the_field():
     assert sum(p.numel() for p in VNet().parameters()) == 9_448_866
+
+
+def test_unet_has_the_parameters_of_its_formula():
+    def convs(narrow, wide):  # two convolutions with bias; instance norm has no parameters
+        return 27 * narrow * wide + wide + 27 * wide * wide + wide
+
+    down = sum(convs(narrow, wide) for narrow, wide in ((1, 16), (16, 32), (32, 64), (64, 128), (128, 256)))
+    up = sum(convs(wide + narrow, narrow) for narrow, wide in ((128, 256), (64, 128), (32, 64), (16, 32)))
+    assert sum(p.numel() for p in UNet().parameters()) == down + up + 2 * 16 + 2
+
+
+def test_unet_starts_as_kaiming_and_drops_single_elements():
+    torch.manual_seed(0)
+    network = UNet()
+    widest = max((module for module in network.modules() if isinstance(module, nn.Conv3d)), key=lambda m: m.in_channels)
+    fan_in = 27 * widest.in_channels
+    assert widest.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.02)
+    assert (type(network.dropout), network.dropout.p) == (nn.Dropout, 0.3)
+
+
+def test_unet_upsamples_trilinearly_and_joins_skips_by_concatenation():
+    stage = UNet(base_filters=2).decoder[-1]
+    below, skip = torch.randn(1, 4, 2, 2, 2), torch.randn(1, 2, 4, 4, 4)
+    up = F.interpolate(below, scale_factor=2, mode="trilinear", align_corners=False)
+    torch.testing.assert_close(stage(below, skip), stage.convs(torch.cat([skip, up], dim=1)))
+
+
+def test_unet_stays_as_it_is_when_batch_norm_is_folded():
+    network = small(backbone=UNet).eval()
+    folded, image = fold_batch_norm(network), torch.randn(1, 1, 32, 32, 32)
+    assert [type(module) for module in folded.modules()] == [type(module) for module in network.modules()]
+    assert torch.equal(folded(image), network(image))
+
+
+@pytest.mark.parametrize(("backbone", "channels_last"), [(VNet, True), (UNet, False)])
+def test_fast_layout_on_a_cpu_is_channels_last_without_instance_norm(backbone, channels_last):
+    network = fast_layout(backbone(base_filters=2), "cpu")
+    weight = max((p for p in network.parameters() if p.ndim == 5), key=torch.numel)
+    assert weight.is_contiguous(memory_format=torch.channels_last_3d) == channels_last
+
+
+@pytest.mark.parametrize("backbone", [VNet, UNet])
+def test_fast_layout_in_bfloat16_gives_the_output_of_the_plain_way(backbone):
+    network = small(backbone=backbone).eval()
+    image = torch.randn(1, 1, 48, 48, 48)
+    plain = network(image)
+    fast = fast_layout(network, "cpu")
+    torch.testing.assert_close(fast(image), plain, rtol=1e-3, atol=1e-4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        probs = fast(image).float().softmax(1)
+    assert (probs - plain.softmax(1)).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("backbone", [VNet, UNet])
+@pytest.mark.parametrize(("in_channels", "out_channels"), [(1, 4), (4, 2), (4, 4)])
+def test_backbone_takes_any_channels_and_classes(backbone, in_channels, out_channels):
+    network = backbone(in_channels, out_channels, base_filters=2)
+    assert network(torch.randn(1, in_channels, 32, 32, 32)).shape == (1, out_channels, 32, 32, 32)
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
@@ -45,9 +107,10 @@ def test_network_gives_every_parameter_a_gradient(make):
     assert all(p.grad is not None for p in network.parameters())
 
 
-def test_network_refuses_other_sizes():
+@pytest.mark.parametrize("backbone", [VNet, UNet])
+def test_network_refuses_other_sizes(backbone):
     with pytest.raises(ValueError, match="multiples of 16"):
-        VNet(base_filters=2)(torch.zeros(1, 1, 40, 32, 32))
+        backbone(base_filters=2)(torch.zeros(1, 1, 40, 32, 32))
 
 
 def test_spatial_fusion_equals_the_formula():

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,15 @@ Item = dict[str, str]
 Datalist = dict[str, list[Item]]
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".h5")  # of scans; the longer one first
 SPLITS = ("labeled", "unlabeled", "validation", "test")
+CHANNEL = re.compile(r"_\d{4}(?=\.nii(\.gz)?$)")  # nnU-Net's naming: <case>_0000.nii.gz, <case>_0001.nii.gz ...
 
 
 def load(
-    dataset_dir: PathLike, datalist: PathLike | None = None, labeled: int | str | None = None, validation: int = 12
+    dataset_dir: PathLike,
+    datalist: PathLike | None = None,
+    labeled: int | str | None = None,
+    validation: int = 12,
+    in_channels: int = 1,
 ) -> Datalist:
     """Return the lists of a split file, or of a folder without one.
 
@@ -23,6 +30,7 @@ def load(
         datalist: a split file for `from_file`; None for `from_folder`.
         labeled: scans to keep labeled, or "all"; None for 8 of a folder, "all" of a split file.
         validation: validation scans of a folder; a split file names its own.
+        in_channels: as for `scan_files`.
 
     Returns:
         Items {"image", "label"} under labeled, unlabeled (no label), validation and, if the file has it, test.
@@ -31,17 +39,18 @@ def load(
         ValueError: as `from_folder` and `from_file`.
     """
     if datalist is None:
-        return from_folder(dataset_dir, validation, 8 if labeled is None else labeled)
+        return from_folder(dataset_dir, validation, 8 if labeled is None else labeled, in_channels)
     return from_file(datalist, dataset_dir, "all" if labeled is None else labeled)
 
 
-def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str = 8) -> Datalist:
+def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str = 8, in_channels: int = 1) -> Datalist:
     """Split the scans of `imagesTr` by name: first ones labeled, last ones validation, the rest unlabeled.
 
     Args:
         dataset_dir: holds imagesTr and labelsTr with the same file names; an image without a label is unlabeled.
         validation: how many of the last scans with a label validate.
         labeled: how many of the first scans with a label stay labeled; "all" for all but the validation ones.
+        in_channels: as for `scan_files`, of imagesTr.
 
     Returns:
         Items under labeled, unlabeled and validation.
@@ -52,7 +61,7 @@ def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str 
     least, folder = _least(labeled), Path(dataset_dir) / "imagesTr"
     if validation < 0:
         raise ValueError(f"validation must be at least 0, got {validation}")
-    images, labels = scan_files(folder), scan_files(folder.with_name("labelsTr"))
+    images, labels = scan_files(folder, in_channels), scan_files(folder.with_name("labelsTr"))
     if not images:
         state = "has no *.nii.gz or *.nii" if folder.is_dir() else "does not exist"
         raise ValueError(f"{folder} {state}; set dataset_dir to the folder that holds imagesTr and labelsTr")
@@ -113,16 +122,17 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
     return result
 
 
-def beside(labeled_items: Sequence[Item], known_items: Sequence[Item]) -> list[Item]:
+def beside(labeled_items: Sequence[Item], known_items: Sequence[Item], in_channels: int = 1) -> list[Item]:
     """Return {"image"} of each scan, sorted, that lies in a folder of the labeled scans and is in neither list.
 
     Args:
         labeled_items: items whose image folders are searched.
         known_items: other items to leave out, such as validation.
+        in_channels: as for `scan_files`.
     """
     known = {Path(path).resolve() for item in [*labeled_items, *known_items] for path in item_files(item)}
     folders = sorted({Path(item["image"]).parent for item in labeled_items})
-    found = {path.resolve(): path for folder in folders for path in scan_files(folder)}
+    found = {path.resolve(): path for folder in folders for path in scan_files(folder, in_channels)}
     return [scan_item(path) for path in sorted(path for resolved, path in found.items() if resolved not in known)]
 
 
@@ -132,6 +142,7 @@ def unlabeled(
     dataset_dir: PathLike,
     datalist: PathLike | None = None,
     labeled: int | str = "all",
+    in_channels: int = 1,
 ) -> list[Item]:
     """Return the unlabeled scans of a run: those of its split file, else all that lie beside the labeled ones.
 
@@ -143,10 +154,11 @@ def unlabeled(
         dataset_dir: as for `load`.
         datalist: as for `load`.
         labeled: as for `load`.
+        in_channels: as for `scan_files`.
     """
     if datalist is not None:
         return from_file(datalist, dataset_dir, labeled)["unlabeled"]
-    return beside(labeled_items, validation_items)
+    return beside(labeled_items, validation_items, in_channels)
 
 
 def digest(datalist: Datalist) -> str:
@@ -161,10 +173,25 @@ def _least(labeled: int | str) -> int:
     return 1 if labeled == "all" else int(labeled)
 
 
-def scan_files(folder: Path) -> list[Path]:
-    """Return the NIfTI files of a folder, sorted by name."""
+def scan_files(folder: Path, in_channels: int = 1) -> list[Path]:
+    """Return the NIfTI scans of a folder, sorted by name.
+
+    Args:
+        folder: a file for each scan.
+        in_channels: more than 1 for a file for each channel, `<case>_0000.nii.gz` and so on; such a scan is named
+            `<case>.nii.gz`, like its label, and `channel_files` tells its files.
+    """
     # [!.]: archives packed on a Mac hold a ._name beside every file
-    return sorted([*folder.glob("[!.]*.nii"), *folder.glob("[!.]*.nii.gz")])
+    files = [*folder.glob("[!.]*.nii"), *folder.glob("[!.]*.nii.gz")]
+    return sorted(files if in_channels == 1 else {file.with_name(CHANNEL.sub("", file.name)) for file in files})
+
+
+def channel_files(image: PathLike) -> list[Path]:
+    """Return the files of a scan: the one of its name, or where there is none those of its channels, in order."""
+    path = Path(image)
+    name = case_name(path)
+    files = (path.with_name(f"{name}_{i:04d}{path.name.removeprefix(name)}") for i in count())
+    return [path] if path.is_file() else list(takewhile(Path.is_file, files)) or [path]
 
 
 def case_name(path: PathLike) -> str:
@@ -192,6 +219,6 @@ def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
         raise ValueError(f"{where}: {given['image']} has no label; add its path, or move the scan to 'unlabeled'")
     item = scan_item(root / given["image"], None if label is None else root / label)
     for path in item_files(item):
-        if not Path(path).is_file():
+        if not channel_files(path)[0].is_file():
             raise ValueError(f"{where}: {path} does not exist; correct the path or dataset_dir")
     return item

@@ -26,6 +26,7 @@ def make_split(
     folds: int | None = None,
     seed: int | None = None,
     workers: int = 2,
+    in_channels: int = 1,
 ) -> list[Path]:
     """Write the split of a folder as a JSON file that `from_file` reads, paths relative to dataset_dir.
 
@@ -45,6 +46,7 @@ def make_split(
         folds: write this many files; each holds a fold of the scans with a label as validation.
         seed: shuffles the scans that counts and folds draw from; None for their order.
         workers: threads that read the scans.
+        in_channels: as for `scan_files`, of imagesTr.
 
     Returns:
         The files written.
@@ -57,7 +59,7 @@ def make_split(
         >>> make_split("data/left_atrium", "la_16.json", labeled=16)
         >>> make_split("data/brats19", "b.json", 25, "brats19_val.list", "brats19_test.list", "brats19_train.list")
     """
-    items = _items(Path(dataset_dir))
+    items = _items(Path(dataset_dir), in_channels)
     names = {part: _names(choice, items, part) for part, choice in (("test", test), ("exclude", exclude))}
     names["validation"] = [] if folds is not None else _names(validation, items, "validation")
     names["labeled"] = [] if labeled == "all" else _names(labeled, items, "labeled")
@@ -87,8 +89,8 @@ def make_split(
     return files
 
 
-def _items(root: Path) -> dict[str, Item]:
-    images, labels = (scan_files(root / folder) for folder in ("imagesTr", "labelsTr"))
+def _items(root: Path, in_channels: int) -> dict[str, Item]:
+    images, labels = scan_files(root / "imagesTr", in_channels), scan_files(root / "labelsTr")
     if not images:
         raise ValueError(f"{root}/imagesTr has no *.nii.gz or *.nii; set dataset_dir to the folder that holds imagesTr")
     by_name = {label.name: label for label in labels}

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.datalist.checks import read_scan
-from llmsegnet_bundle.datalist.lists import Datalist, case_name
+from llmsegnet_bundle.datalist.lists import Datalist, case_name, channel_files
 
 # scans of TCIA's Pancreas-CT that are said to repeat a patient of the same set
 REPEATS = re.compile(r"(pancreas[-_]?(ct[-_]?)?|image|label)?(0025|0070)", re.IGNORECASE)
@@ -50,7 +50,10 @@ def check_repeats(splits: Sequence[Datalist], workers: int = 2) -> None:
 
 
 def _voxel_hash(image: str) -> str:
-    voxels, affine = read_scan(image)
-    turned = nib.orientations.apply_orientation(voxels, nib.orientations.io_orientation(affine))
-    content = np.ascontiguousarray(turned, dtype=np.float32)
-    return hashlib.sha256(repr(content.shape).encode() + content.tobytes()).hexdigest()
+    told = hashlib.sha256()
+    for file in channel_files(image):
+        voxels, affine = read_scan(file)
+        turned = nib.orientations.apply_orientation(voxels, nib.orientations.io_orientation(affine))
+        content = np.ascontiguousarray(turned, dtype=np.float32)
+        told.update(repr(content.shape).encode() + content.tobytes())
+    return told.hexdigest()

@@ -4,23 +4,26 @@ from pathlib import Path
 
 import numpy as np
 
-from llmsegnet_bundle.datalist.lists import SUFFIXES, Item, PathLike, case_name, scan_item
+from llmsegnet_bundle.datalist.lists import SUFFIXES, Item, PathLike, case_name, channel_files, scan_files, scan_item
 
 IMAGES = tuple(suffix for suffix in SUFFIXES if suffix != ".h5")
 UNEVEN = 0.05  # of the step between slices: positions are written with rounding, a missing slice doubles a step
 
 
-def images(path: PathLike) -> list[Item]:
+def images(path: PathLike, in_channels: int = 1) -> list[Item]:
     """Return the one scan, or the scans of a folder sorted by name, as items without labels.
 
     Args:
         path: a file (NIfTI, NRRD or MetaImage), a folder of the files of a DICOM series, or a folder of both kinds.
+        in_channels: more than 1 for scans with a NIfTI file a channel, as `scan_files`.
 
     Raises:
         ValueError: when there is none, or two have the same name but for the suffix.
     """
     where = Path(path)
-    found = [where] if _is_scan(where) else sorted(filter(_is_scan, where.iterdir())) if where.is_dir() else []
+    found = [where] if _is_scan(where) else []
+    if not found and where.is_dir():
+        found = scan_files(where, in_channels) if in_channels > 1 else sorted(filter(_is_scan, where.iterdir()))
     if not found:
         raise ValueError(
             f"{where}: no scan there; give a {', '.join(IMAGES)} file, a DICOM folder, or a folder of these"
@@ -35,7 +38,7 @@ def images(path: PathLike) -> list[Item]:
 def _is_scan(path: Path) -> bool:
     if path.is_dir():
         return any(file.is_file() and _is_dicom(file) for file in path.iterdir())
-    return path.is_file() and path.name.endswith(IMAGES) and not path.name.startswith(".")
+    return channel_files(path)[0].is_file() and path.name.endswith(IMAGES) and not path.name.startswith(".")
 
 
 def _is_dicom(file: Path) -> bool:

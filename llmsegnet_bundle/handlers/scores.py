@@ -15,7 +15,7 @@ from monai.engines import Workflow
 from llmsegnet_bundle.datalist import case_name
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics import KEYS, CaseTable, class_metrics
-from llmsegnet_bundle.metrics.case import Regions
+from llmsegnet_bundle.metrics.case import Regions, check_classes
 
 
 class CaseMetricsHandler:
@@ -28,6 +28,9 @@ class CaseMetricsHandler:
         preset: "standard" or "paper", as of `CaseTable`.
         tolerance_mm: of the surface Dice.
         settings: what the masks were made with, for `evaluation.json` and the report; None writes none.
+
+    Raises:
+        ValueError: for malformed classes or regions, an unknown preset or a negative tolerance.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class CaseMetricsHandler:
         tolerance_mm: float = 1.0,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        check_classes(classes, regions)
         self.settings = settings
         self.output_dir = Path(output_dir)
         self.classes = classes

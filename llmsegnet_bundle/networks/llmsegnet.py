@@ -15,15 +15,14 @@ class LLMSegNet(nn.Module):
     The text is a buffer, so that inference needs the image alone and the weights carry it.
 
     Args:
-        backbone: has `encode(image) -> (skips, bottleneck)`, `decode(bottleneck, skips) -> logits` and
-            `bottleneck_channels`, as `VNet`.
+        backbone: an `EncoderDecoder`, as `VNet` or `UNet`.
         text_embedding: (P, E), P texts of one organ; None for the backbone alone.
         fusion: "spatial" (a map over the bottleneck) or "channel" (a gain and an offset per channel).
         grid: (h, w, d) of the bottleneck of the training crop, for "spatial".
         hidden: width of the text projection.
 
     Shape:
-        image (B, 1, H, W, D), sides multiples of 16 -> logits (B, C, H, W, D).
+        image (B, K, H, W, D), sides multiples of 16 -> logits (B, C, H, W, D).
 
     Raises:
         ValueError: when `text_embedding` is not (P, E) or `fusion` is unknown.

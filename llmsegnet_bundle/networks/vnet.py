@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from llmsegnet_bundle.networks.backbone import EncoderDecoder
+
 ENCODER_CONVS = (1, 2, 3, 3, 3)
 DECODER_CONVS = (3, 3, 2, 1)
 
@@ -29,10 +31,8 @@ class _DecoderStage(nn.Module):
         return self.convs(self.up(x) + skip)
 
 
-class VNet(nn.Module):
+class VNet(EncoderDecoder):
     """V-Net with 9,448,866 parameters at the default values (METHOD.md section 2, grade A).
-
-    It is split into `encode` and `decode`, so that a fusion can act on the bottleneck in between.
 
     Args:
         in_channels: image channels.
@@ -44,7 +44,7 @@ class VNet(nn.Module):
         image (B, in_channels, H, W, D) with H, W, D multiples of 16 -> logits (B, C, H, W, D).
 
     Raises:
-        ValueError: in `forward`, when a side of the image is not a multiple of 16.
+        ValueError: as `EncoderDecoder`.
 
     Example:
         >>> VNet()(torch.zeros(1, 1, 32, 32, 16)).shape
@@ -54,40 +54,18 @@ class VNet(nn.Module):
     def __init__(
         self, in_channels: int = 1, out_channels: int = 2, base_filters: int = 16, dropout: float = 0.5
     ) -> None:
-        super().__init__()
         widths = [base_filters * 2**level for level in range(len(ENCODER_CONVS))]
-        self.bottleneck_channels = widths[-1]
-        self.stem = _stage(ENCODER_CONVS[0], in_channels, widths[0])
-        self.encoder = nn.ModuleList(
-            nn.Sequential(nn.Conv3d(narrow, wide, 2, stride=2), *_norm_relu(wide), *_stage(convs, wide, wide))
-            for convs, narrow, wide in zip(ENCODER_CONVS[1:], widths[:-1], widths[1:], strict=True)
+        super().__init__(
+            stem=_stage(ENCODER_CONVS[0], in_channels, widths[0]),
+            encoder=[
+                nn.Sequential(nn.Conv3d(narrow, wide, 2, stride=2), *_norm_relu(wide), *_stage(convs, wide, wide))
+                for convs, narrow, wide in zip(ENCODER_CONVS[1:], widths[:-1], widths[1:], strict=True)
+            ],
+            decoder=[
+                _DecoderStage(convs, wide, narrow)
+                for convs, wide, narrow in zip(DECODER_CONVS, widths[:0:-1], widths[-2::-1], strict=True)
+            ],
+            dropout=nn.Dropout3d(dropout),
+            out=nn.Conv3d(base_filters, out_channels, 1),
+            bottleneck_channels=widths[-1],
         )
-        self.decoder = nn.ModuleList(
-            _DecoderStage(convs, wide, narrow)
-            for convs, wide, narrow in zip(DECODER_CONVS, widths[:0:-1], widths[-2::-1], strict=True)
-        )
-        self.dropout = nn.Dropout3d(dropout)
-        self.out = nn.Conv3d(base_filters, out_channels, 1)
-
-    def encode(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the skips, finest first, and the bottleneck (B, 16 * base_filters, H/16, W/16, D/16)."""
-        for side in image.shape[2:]:
-            if side % 16 != 0:
-                raise ValueError(f"image sides must be multiples of 16, got {list(image.shape[2:])}")
-        x = self.stem(image)
-        skips = [x]
-        for stage in self.encoder:
-            x = stage(x)
-            skips.append(x)
-        return skips[:-1], self.dropout(skips[-1])
-
-    def decode(self, bottleneck: Tensor, skips: list[Tensor]) -> Tensor:
-        """Return logits (B, C, H, W, D) from what `encode` gave."""
-        x = bottleneck
-        for i, stage in enumerate(self.decoder):
-            x = stage(x, skips[len(skips) - 1 - i])
-        return self.out(self.dropout(x))
-
-    def forward(self, image: Tensor) -> Tensor:
-        skips, bottleneck = self.encode(image)
-        return self.decode(bottleneck, skips)

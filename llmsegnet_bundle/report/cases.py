@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.datalist import case_name
+from llmsegnet_bundle.datalist import case_name, channel_files
 from llmsegnet_bundle.report.run import Run
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -14,7 +14,7 @@ SUFFIXES = (".nii.gz", ".nii")
 
 @dataclass(frozen=True)
 class Case:
-    """A scan with its label and the mask of the run, axes right, anterior, superior; all (H, W, D)."""
+    """A scan (its first channel) with its label and the mask of the run, axes right, anterior, superior; (H, W, D)."""
 
     image: np.ndarray
     label: np.ndarray
@@ -53,14 +53,18 @@ def read_case(run: Run, name: str, dataset_dir: str | Path | None = None) -> Cas
 
 def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path, Path]:
     if dataset_dir is not None:
-        found = [_existing(Path(dataset_dir) / folder / name) for folder in ("imagesTr", "labelsTr")]
+        root = Path(dataset_dir)
+        found = [
+            _existing(root / "imagesTr" / name) or _existing(root / "imagesTr" / f"{name}_0000"),
+            _existing(root / "labelsTr" / name),
+        ]
         if found[0] is None or found[1] is None:
             raise ValueError(f"{dataset_dir} has no imagesTr and labelsTr with {name}; correct dataset_dir")
         return found[0], found[1]
     split = run.record.get("split") or {}
     for item in [*split.get("validation", ()), *split.get("test", ())]:
         if "label" in item and case_name(item["image"]) in (name, name.removesuffix("_seg")):
-            image, label = Path(item["image"]), Path(item["label"])
+            image, label = channel_files(item["image"])[0], Path(item["label"])
             if missing := [str(file) for file in (image, label) if not file.is_file()]:
                 raise ValueError(f"{missing[0]} is no longer there; give --dataset_dir")
             return image, label

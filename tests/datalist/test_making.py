@@ -65,6 +65,16 @@ def test_all_labeled_leaves_unlabeled_those_without_a_label(tmp_path):
     assert names_of(file) == {"labeled": ["c00", "c01", "c02"], "unlabeled": ["c04"], "validation": ["c03"]}
 
 
+def test_scans_of_two_channels_are_split_and_told_apart_by_either(tmp_path):
+    for i, channel in enumerate(("c0_0000", "c0_0001", "c1_0000", "c1_0001", "c2_0000", "c2_0001")):
+        write(tmp_path / f"imagesTr/{channel}.nii.gz", np.full((4, 5, 6), i if channel[-1] == "1" else 7, np.uint8))
+    for name in ("c0", "c1"):
+        write(tmp_path / f"labelsTr/{name}.nii.gz", np.ones((4, 5, 6), np.uint8))
+    (file,) = make_split(tmp_path, tmp_path / "split.json", labeled=1, validation=1, in_channels=2)
+    assert names_of(file) == {"labeled": ["c0"], "unlabeled": ["c2"], "validation": ["c1"]}
+    assert from_file(file, tmp_path)["labeled"][0]["image"] == str(tmp_path / "imagesTr/c0.nii.gz")
+
+
 def test_named_lists_keep_their_order_and_train_limits(tmp_path):
     folder(tmp_path, cases(8))
     train = listed(tmp_path / "train.list", "c05", "c01", "c03", "c00")

@@ -255,6 +255,22 @@ def test_region_is_the_union_of_its_classes():
     assert scores["whole"] == case_metrics(pred > 0, label > 0, UNIT)
 
 
+def test_four_exclusive_classes_give_the_nested_regions_of_brats():
+    names, regions = ("background", "necrosis", "edema", "enhancing"), {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3]}
+    pred, label = np.zeros((2, 8, 1, 1), np.uint8)
+    label[:, 0, 0] = [0, 2, 2, 3, 1, 1, 3, 2]
+    pred[:, 0, 0] = [2, 2, 0, 3, 3, 1, 3, 3]
+    scores = class_metrics(pred, label, UNIT, names, regions)
+    assert {name: score["dice"] for name, score in scores.items()} == {
+        "necrosis": 2 / 3,  # 1 shared of 1 and 2
+        "edema": 2 / 5,  # 1 shared of 2 and 3
+        "enhancing": 4 / 6,  # 2 shared of 4 and 2
+        "WT": 12 / 14,  # 6 shared of 7 and 7
+        "TC": 8 / 9,  # 4 shared of 5 and 4
+        "ET": 4 / 6,
+    }
+
+
 @pytest.mark.parametrize(
     ("regions", "message"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from llmsegnet_bundle.__main__ import main
+from llmsegnet_bundle.metrics import CaseTable
 from llmsegnet_bundle.report import write_report
 
 SECTIONS = [
@@ -115,6 +116,28 @@ def test_moved_scans_are_found_with_dataset_dir(run_dir, scans, tmp_path):
     assert "correct dataset_dir" in write_report(run, dataset_dir=tmp_path).read_text()
     (run / "run.json").unlink()
     assert "the place of the scan PHANTOM_003 is not recorded" in write_report(run).read_text()
+
+
+def test_page_has_four_classes_their_regions_and_the_first_of_four_channels(tmp_path):
+    grid = np.indices((24, 24, 24)) - 12
+    label = np.select([(grid**2).sum(0) < r**2 for r in (4, 6, 9)], [1, 3, 2], 0).astype(np.uint8)
+    run_dir, data = tmp_path / "run", tmp_path / "data"
+    for folder in (run_dir, data / "imagesTr", data / "labelsTr"):
+        folder.mkdir(parents=True)
+    for k in range(4):
+        nib.save(nib.Nifti1Image(label * 50 + k, np.eye(4)), data / f"imagesTr/case_000{k}.nii.gz")
+    nib.save(nib.Nifti1Image(label, np.eye(4)), data / "labelsTr/case.nii.gz")
+    mask = np.roll(label, 1, axis=0)
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), run_dir / "case_seg.nii.gz")
+    table, classes = CaseTable(), ("background", "necrosis", "edema", "enhancing")
+    table.add("case", mask, label, (1, 1, 1), classes, {"WT": [1, 2, 3], "TC": [1, 3], "ET": [3]})
+    table.write(run_dir)
+    item = {"image": str(data / "imagesTr/case.nii.gz"), "label": str(data / "labelsTr/case.nii.gz")}
+    (run_dir / "run.json").write_text(json.dumps({"split": {"validation": [item]}}))
+    for dataset_dir in (None, data):
+        page = write_report(run_dir, dataset_dir=dataset_dir).read_text()
+        assert re.findall(r"<h3>(.*?)</h3>", part(page, "Scores")) == [*classes[1:], "WT", "TC", "ET"]
+        assert "All classes together" in part(page, "Worst, median and best case")
 
 
 def test_wrong_arguments_are_refused(run_dir, tmp_path):

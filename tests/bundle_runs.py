@@ -1,0 +1,36 @@
+"""Bundles run in process, small enough for a test."""
+
+from pathlib import Path
+
+from monai.bundle import ConfigWorkflow
+
+ROOT = Path(__file__).parents[1]
+BUNDLE = ROOT / "bundles" / "left_atrium"
+BUNDLES = sorted(path.parent for path in (ROOT / "bundles").glob("*/dataset.yaml"))
+SMALL = {"crop": [48, 48, 48], "base_filters": 2, "labeled": 2, "validation": 1, "max_steps": 3, "val_interval": 2}
+
+
+def workflow(names, bundle=BUNDLE, **overrides):
+    files = [str(bundle / "configs" / f"{name}.json") for name in names]
+    kind = "inference" if names == ["inference"] else "train"
+    return ConfigWorkflow(
+        files,
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        logging_file=False,
+        workflow_type=kind,
+        **({"bundle_root": str(bundle)} | overrides),
+    )
+
+
+def prepared(names, scans, folder, bundle=BUNDLE, **overrides):
+    places = {"dataset_dir": str(scans), "output_dir": str(folder / "out"), "ckpt_dir": str(folder / "ckpt")}
+    places["cache_dir"] = str(folder / "cache")
+    flow = workflow(names, bundle, show_progress=False, **(places | SMALL | overrides))
+    flow.initialize()
+    return flow
+
+
+def run(names, scans, folder, bundle=BUNDLE, **overrides):
+    flow = prepared(names, scans, folder, bundle, **overrides)
+    flow.run()
+    return flow.parser
