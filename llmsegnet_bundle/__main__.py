@@ -96,18 +96,22 @@ def _compare(a: str, b: str, output: str | None = None) -> None:
 def _split(
     dataset_dir: str,
     output: str,
-    labeled: int | str = 8,
-    validation: int | str = 12,
+    labeled: int | str | None = None,
+    validation: int | str | None = None,
     test: int | str = 0,
     train: str | None = None,
     exclude: str | None = None,
     folds: int | None = None,
     seed: int | None = None,
+    preset: str | None = None,
 ) -> None:
-    """Write a split file of a folder; lists are numbers, text files of names, or names with commas between."""
+    """Write a split file of a folder; lists are numbers, text files of names, or names with commas between.
+
+    --preset takes the published lists: left_atrium, pancreas_ct_mcnet, pancreas_ct_coranet or brats19.
+    """
     from llmsegnet_bundle.datalist import make_split
 
-    make_split(str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed)
+    make_split(str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed, preset)
 
 
 def _report(

@@ -17,13 +17,15 @@ from llmsegnet_bundle.datalist.lists import (
     unlabeled,
 )
 from llmsegnet_bundle.datalist.making import make_split
-from llmsegnet_bundle.datalist.repeats import check_repeats
+from llmsegnet_bundle.datalist.presets import Preset, preset, preset_lists, preset_names
+from llmsegnet_bundle.datalist.repeats import check_repeats, voxel_hash
 
 __all__ = [
     "SPLITS",
     "Datalist",
     "Item",
     "PathLike",
+    "Preset",
     "beside",
     "case_name",
     "check_repeats",
@@ -35,8 +37,12 @@ __all__ = [
     "images",
     "load",
     "make_split",
+    "preset",
+    "preset_lists",
+    "preset_names",
     "read_classes",
     "read_scan",
     "scan_files",
     "unlabeled",
+    "voxel_hash",
 ]
