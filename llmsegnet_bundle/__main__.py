@@ -114,6 +114,21 @@ def _split(
     make_split(str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed, preset)
 
 
+def _prepare(
+    dataset: str,
+    source: str,
+    output: str,
+    crop: str = "none",
+    modality: str = "flair",
+    whole_tumor: bool = True,
+    workers: int | None = None,
+) -> None:
+    """Write the download of left_atrium, pancreas_ct or brats19 as NIfTI with split files; docs/data.md."""
+    from llmsegnet_bundle.prepare import prepare
+
+    prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
+
+
 def _report(
     run_dir: str, baseline: str | None = None, dataset_dir: str | None = None, output: str | None = None
 ) -> None:
@@ -132,6 +147,7 @@ COMMANDS = {
     "evaluate": _evaluate,
     "halve": _halve,
     "phantom": _phantom,
+    "prepare": _prepare,
     "report": _report,
     "split": _split,
 }

@@ -49,8 +49,9 @@ def preset(name: str) -> Preset:
     """
     if name not in (known := preset_names()):
         raise ValueError(f"preset must be one of {', '.join(known)}, got {name!r}")
-    read: dict[str, Any] = yaml.safe_load((COMMUNITY / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Preset(name, **{key: tuple(value) if isinstance(value, list) else value for key, value in read.items()})
+    read = yaml.safe_load((COMMUNITY / f"{name}.yaml").read_text(encoding="utf-8"))
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()}
+    return Preset(name, **lists)
 
 
 def preset_lists(
