@@ -59,14 +59,16 @@ class Download:
             file["image"], file["label"] = image.astype(np.float32) / 7, mask
         return image.astype(np.float32) / 7, mask
 
-    def ct(self, case=1, affine=None, left_out=(), series="1.2.826.1", flipped=True, seed=0):
+    def ct(self, case=1, left_out=(), series="1.2.826.1", flipped=True, sheared=False):
         """Write a CT of a body in air as DICOM, file names shuffled, and its label as TCIA stores it."""
         shape = (24, 26, 10)
-        affine = self.rotated((0.8, 0.8, 1.5)) if affine is None else affine
+        affine = self.rotated((0.8, 0.8, 1.5))
+        if sheared:
+            affine[:3, 2] += 0.3 * affine[:3, 1]
         x, y, _ = np.indices(shape)
         body = ((x - 12) / 10) ** 2 + ((y - 8) / 7) ** 2 < 1  # in the upper half of the slice
         _, mask = ball(shape)
-        noise = np.random.default_rng(seed).integers(-20, 20, shape)
+        noise = np.random.default_rng(0).integers(-20, 20, shape)
         voxels = (np.where(body, 40, -1000) + noise).astype(np.int16)
         folder = self.root / "Pancreas-CT" / f"PANCREAS_{case:04}" / "study" / series
         folder.mkdir(parents=True)
