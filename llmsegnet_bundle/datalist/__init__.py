@@ -18,9 +18,10 @@ from llmsegnet_bundle.datalist.lists import (
 )
 from llmsegnet_bundle.datalist.making import make_split
 from llmsegnet_bundle.datalist.presets import Preset, preset, preset_lists, preset_names
-from llmsegnet_bundle.datalist.repeats import check_repeats, voxel_hash
+from llmsegnet_bundle.datalist.repeats import REPEATS, check_repeats, voxel_hash
 
 __all__ = [
+    "REPEATS",
     "SPLITS",
     "Datalist",
     "Item",

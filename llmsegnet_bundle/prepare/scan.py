@@ -75,11 +75,13 @@ def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[s
     written = {"imagesTr": scan.image, "labelsTr": scan.label}
     sizes = {}
     for folder, nifti in written.items():  # the image first: a label without a scan is an error to other commands
-        if nifti is not None:
-            part = output / UNFINISHED / f"{folder}_{source.name}.nii.gz"
-            nib.save(nifti, part)
-            sizes[f"{folder}/{source.name}.nii.gz"] = part.stat().st_size
-            os.replace(part, output / folder / f"{source.name}.nii.gz")
+        file, part = f"{folder}/{source.name}.nii.gz", output / UNFINISHED / f"{folder}_{source.name}.nii.gz"
+        if nifti is None:
+            (output / file).unlink(missing_ok=True)  # the source had a label when it was prepared before
+            continue
+        nib.save(nifti, part)
+        sizes[file] = part.stat().st_size
+        os.replace(part, output / file)
     affine = scan.image.affine
     return {
         "files": sizes,

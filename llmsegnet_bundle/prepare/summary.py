@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from llmsegnet_bundle.datalist import preset
+from llmsegnet_bundle.datalist import REPEATS, preset
 from llmsegnet_bundle.prepare.datasets import DataSet
 
 
@@ -45,7 +45,12 @@ def _odd_ones_out(scans: dict[str, dict[str, Any]]) -> list[str]:
 def _repeats(scans: dict[str, dict[str, Any]]) -> list[str]:
     first: dict[str, str] = {}
     same = {name: first.setdefault(scan["content"], name) for name, scan in sorted(scans.items())}
-    return [f"odd: {name} and {other} have the same voxels" for name, other in same.items() if name != other]
+    lines = [f"odd: {name} and {other} have the same voxels" for name, other in same.items() if name != other]
+    if told := [name for name in sorted(scans) if REPEATS.fullmatch(name)]:
+        lines.append(
+            f"odd: {' and '.join(told)}: said to repeat a patient; split --exclude leaves one out"
+        )
+    return lines
 
 
 def _missing(scans: dict[str, dict[str, Any]], presets: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.datalist import from_file, preset
 from llmsegnet_bundle.prepare import folder as folder_module
 from llmsegnet_bundle.prepare import prepare
@@ -119,6 +120,16 @@ def test_brats19_takes_another_modality(tmp_path, download):
     np.testing.assert_array_equal(read(tmp_path / "out", TUMORS[0])[0], image + 2)
 
 
+def test_scans_said_to_repeat_a_patient_are_told(tmp_path, download):
+    for i in (25, 70):
+        download.h5(f"{i:04}.h5", seed=i)
+    lines = prepare("pancreas_ct", download.root, tmp_path / "out", workers=1)
+    told = (
+        "odd: PANCREAS_0025 and PANCREAS_0070: said to repeat a patient; split --exclude leaves one out"
+    )
+    assert told in lines
+
+
 def test_second_run_changes_nothing(tmp_path, download, capsys):
     download.tumor(TUMORS[0])
     prepare("brats19", download.root, tmp_path / "out", workers=1)
@@ -228,6 +239,25 @@ def test_wrong_options_are_refused(tmp_path, download, options, message):
     with pytest.raises(ValueError, match=message):
         prepare(**{"dataset": "left_atrium", "source": download.root, "output": tmp_path / "out"} | options)
     assert not (tmp_path / "out").exists()
+
+
+def test_command_line_ends_with_one_line(tmp_path, download, monkeypatch):
+    download.atrium(ATRIA[0])
+    command = ["llmsegnet-bundle", "prepare", "left_atrium", "--output", str(tmp_path / "out"), "--source"]
+    monkeypatch.setattr("sys.argv", [*command, str(download.root), "--crop=label_box", "--workers=1"])
+    main()
+    assert "not label-free" in (tmp_path / "out" / "prepared.txt").read_text()
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit, match="nowhere is no folder; set source to the folder of the download"):
+        main()
+
+
+def test_label_that_is_gone_is_removed(tmp_path, download):
+    download.atrium(ATRIA[0])
+    prepare("left_atrium", download.root, tmp_path / "out", workers=1)
+    next(download.root.rglob("laendo.nrrd")).unlink()
+    prepare("left_atrium", download.root, tmp_path / "out", workers=1)
+    assert not any((tmp_path / "out" / "labelsTr").iterdir())
 
 
 def test_full_disk_and_damaged_record_are_told(tmp_path, download, monkeypatch):
