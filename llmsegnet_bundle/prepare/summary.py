@@ -47,9 +47,7 @@ def _repeats(scans: dict[str, dict[str, Any]]) -> list[str]:
     same = {name: first.setdefault(scan["content"], name) for name, scan in sorted(scans.items())}
     lines = [f"odd: {name} and {other} have the same voxels" for name, other in same.items() if name != other]
     if told := [name for name in sorted(scans) if REPEATS.fullmatch(name)]:
-        lines.append(
-            f"odd: {' and '.join(told)}: said to repeat a patient; split --exclude leaves one out"
-        )
+        lines.append(f"odd: {' and '.join(told)}: said to repeat a patient; split --exclude leaves one out")
     return lines
 
 

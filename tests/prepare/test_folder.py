@@ -124,9 +124,7 @@ def test_scans_said_to_repeat_a_patient_are_told(tmp_path, download):
     for i in (25, 70):
         download.h5(f"{i:04}.h5", seed=i)
     lines = prepare("pancreas_ct", download.root, tmp_path / "out", workers=1)
-    told = (
-        "odd: PANCREAS_0025 and PANCREAS_0070: said to repeat a patient; split --exclude leaves one out"
-    )
+    told = "odd: PANCREAS_0025 and PANCREAS_0070: said to repeat a patient; split --exclude leaves one out"
     assert told in lines
 
 
