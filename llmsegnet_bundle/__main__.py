@@ -96,21 +96,50 @@ def _compare(a: str, b: str, output: str | None = None) -> None:
 def _split(
     dataset_dir: str,
     output: str,
-    labeled: int | str = 8,
-    validation: int | str = 12,
+    labeled: int | str | None = None,
+    validation: int | str | None = None,
     test: int | str = 0,
     train: str | None = None,
     exclude: str | None = None,
     folds: int | None = None,
     seed: int | None = None,
+    preset: str | None = None,
     in_channels: int = 1,
 ) -> None:
-    """Write a split file of a folder; lists are numbers, text files of names, or names with commas between."""
+    """Write a split file of a folder; lists are numbers, text files of names, or names with commas between.
+
+    --preset takes the published lists: left_atrium, pancreas_ct_mcnet, pancreas_ct_coranet or brats19.
+    """
     from llmsegnet_bundle.datalist import make_split
 
     make_split(
-        str(dataset_dir), str(output), labeled, validation, test, train, exclude, folds, seed, in_channels=in_channels
+        str(dataset_dir),
+        str(output),
+        labeled,
+        validation,
+        test,
+        train,
+        exclude,
+        folds,
+        seed,
+        preset,
+        in_channels=in_channels,
     )
+
+
+def _prepare(
+    dataset: str,
+    source: str,
+    output: str,
+    crop: str = "none",
+    modality: str = "flair",
+    whole_tumor: bool = True,
+    workers: int | None = None,
+) -> None:
+    """Write the download of left_atrium, pancreas_ct or brats19 as NIfTI with split files; docs/data.md."""
+    from llmsegnet_bundle.prepare import prepare
+
+    prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
 def _report(
@@ -131,6 +160,7 @@ COMMANDS = {
     "evaluate": _evaluate,
     "halve": _halve,
     "phantom": _phantom,
+    "prepare": _prepare,
     "report": _report,
     "split": _split,
 }

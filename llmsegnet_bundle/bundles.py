@@ -136,11 +136,11 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         config |= {key: value for key, value in dataset.items() if key in config}
         text = json.dumps(config, indent=4) + "\n"
         file = Path(bundle) / "configs" / f"{name}.json"
-        if check and (not file.is_file() or file.read_text() != text):
+        if check and (not file.is_file() or file.read_text(encoding="utf-8") != text):
             raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
         if not check:
             file.parent.mkdir(exist_ok=True)
-            file.write_text(text)
+            file.write_text(text, encoding="utf-8")
     if unknown:
         raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")
 

@@ -83,7 +83,7 @@ def _bundle(run_id: str, configs: list[str], overrides: dict[str, object]) -> No
 def _report(folder: Path, new: Path) -> None:
     means = {}
     for config in ("train", "train_supervised"):
-        summary = json.loads((folder / config / "eval" / "summary.json").read_text())
+        summary = json.loads((folder / config / "eval" / "summary.json").read_text(encoding="utf-8"))
         means[config] = summary["left atrium"]["dice"]["mean"]
     image, label, mask = (
         nib.Nifti1Image.from_filename(next(path.glob("*.nii*")))
@@ -101,5 +101,5 @@ def _report(folder: Path, new: Path) -> None:
     gain = means["train"] - means["train_supervised"]
     verdict = "better than" if gain > 0.01 else "NOT clearly better than"
     table += ["", f"LLM-SegNet is {verdict} labeled-only training here ({gain:+.3f}); new scan: Dice {dice:.3f}."]
-    (folder / "dice.md").write_text("\n".join(table) + "\n")
+    (folder / "dice.md").write_text("\n".join(table) + "\n", encoding="utf-8")
     print("\n".join(table))

@@ -81,7 +81,7 @@ def embed(texts: str | Path, encoder: str | Path, output: str | Path) -> None:
     """
     if not Path(texts).is_file():
         raise ValueError(f"{texts} does not exist; give a YAML file with organ, written_by, date and texts")
-    described = yaml.safe_load(Path(texts).read_text())
+    described = yaml.safe_load(Path(texts).read_text(encoding="utf-8"))
     missing = {"organ", "written_by", "date", "texts"} - set(described)
     if missing:
         raise ValueError(f"{texts} lacks {', '.join(sorted(missing))}")

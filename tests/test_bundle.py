@@ -43,7 +43,7 @@ def test_configs_are_what_their_recipe_gives(bundle):
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_metadata_has_what_the_zoo_requires(bundle):
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     assert set(REQUIRED.split()) | {"schema", "changelog", "copyright", "network_data_format"} <= set(metadata)
     assert metadata["version"] in metadata["changelog"]
     assert next(iter(metadata["network_data_format"]["inputs"])) == "image"
@@ -61,8 +61,8 @@ def test_network_takes_and_gives_what_the_metadata_says(bundle):
 @pytest.mark.skipif(not SCHEMA.exists(), reason="../shared/schema is absent")
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_metadata_follows_the_schema(bundle):
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
-    jsonschema.validate(metadata, json.loads(SCHEMA.read_text()))
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    jsonschema.validate(metadata, json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -95,7 +95,7 @@ def test_training_writes_outside_the_bundle_and_shortens_the_last_epoch(scans, t
     assert (state.iteration, state.epoch) == (3, 2)
     assert (tmp_path / "ckpt/model.pt").is_file()
     assert sorted(BUNDLE.rglob("*")) == before
-    record = json.loads((tmp_path / "out/run.json").read_text())
+    record = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))
     assert record["settings"]["method"] == "co-training"
     assert record["text"]["organ"] == "left atrium"
     assert record["selection"]["step"] in (2, 3)
@@ -159,12 +159,12 @@ def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys)
 def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
     run(["train_supervised"], scans, tmp_path)
     run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half")
-    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    summary = json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))
     assert summary["left atrium"]["cases"] == 1
     assert (tmp_path / "out/PHANTOM_004_seg.nii.gz").is_file()
     evaluate(tmp_path / "out", scans / "labelsTr", tmp_path / "again", ("background", "left atrium"), workers=1)
     for name in ("metrics.csv", "summary.json"):
-        assert (tmp_path / "again" / name).read_text() == (tmp_path / "out" / name).read_text()
+        assert (tmp_path / "again" / name).read_text(encoding="utf-8") == (tmp_path / "out" / name).read_text()
 
 
 def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
@@ -306,13 +306,13 @@ def test_interrupt_saves_and_the_same_command_continues(scans, tmp_path):
     log = tmp_path / "log"
     with log.open("w") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        while "a step:" not in log.read_text():  # printed after a few steps
-            assert process.poll() is None, log.read_text()
+        while "a step:" not in log.read_text(encoding="utf-8"):  # printed after a few steps
+            assert process.poll() is None, log.read_text(encoding="utf-8")
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
-    assert "the same command continues" in log.read_text()
-    assert "Traceback" not in log.read_text()
+    assert "the same command continues" in log.read_text(encoding="utf-8")
+    assert "Traceback" not in log.read_text(encoding="utf-8")
     stopped = torch.load(tmp_path / "ckpt/last.pt", weights_only=True)["step"]
     assert 0 < stopped < 40
     done = subprocess.run(command, capture_output=True, text=True)

@@ -79,7 +79,7 @@ def read(file):
 def test_bundle_trains_evaluates_and_segments(bundle, data, name, request, tmp_path):
     scans = request.getfixturevalue(data)
     run(["train"], scans, tmp_path, bundle, max_steps=2)
-    record = json.loads((tmp_path / "out/run.json").read_text())
+    record = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))
     assert [len(record["split"][key]) for key in ("labeled", "unlabeled", "validation")] == [2, 2, 1]
     run(["train", "evaluate"], scans, tmp_path, bundle, stride_voxel="half")
     mask = nib.load(tmp_path / f"out/{name}_seg.nii.gz")

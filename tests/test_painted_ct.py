@@ -33,7 +33,7 @@ def test_pancreas_bundle_runs_on_painted_scans(tmp_path):
     bundle = ROOT / "bundles/pancreas_ct"
     run(["train"], tmp_path, tmp_path, bundle, spacing_mm=[3, 3, 3])
     run(["train", "evaluate"], tmp_path, tmp_path, bundle, spacing_mm=[3, 3, 3], stride_voxel="half")
-    assert json.loads((tmp_path / "out/summary.json").read_text())["pancreas"]["cases"] == 1
+    assert json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))["pancreas"]["cases"] == 1
 
 
 @pytest.mark.slow
@@ -45,6 +45,6 @@ def test_brats_bundle_runs_on_real_scans(tmp_path):
     bundle, split = ROOT / "bundles/brats19", {"datalist": str(tmp_path / "split.json")}
     run(["train"], FLAIR, tmp_path, bundle, **split)
     run(["train", "evaluate"], FLAIR, tmp_path, bundle, stride_voxel="half", **split)
-    assert json.loads((tmp_path / "out/summary.json").read_text())["whole tumor"]["cases"] == 1
+    assert json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))["whole tumor"]["cases"] == 1
     mask = nib.load(tmp_path / "out/brats2015_0004_seg.nii.gz")
     np.testing.assert_allclose(mask.affine, nib.load(items[3]["image"]).affine)

@@ -8,7 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "files",
+    "parallel",
     "datalist",
+    "prepare",
     "precision",
     "transforms",
     "loading",
@@ -32,7 +34,7 @@ ROOMS = [
 
 
 def imported_rooms(file):
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             names = [node.module]

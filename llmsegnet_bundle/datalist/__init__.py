@@ -18,20 +18,22 @@ from llmsegnet_bundle.datalist.lists import (
     unlabeled,
 )
 from llmsegnet_bundle.datalist.making import make_split
-from llmsegnet_bundle.datalist.repeats import check_repeats
-from llmsegnet_bundle.datalist.sources import check_series, images
+from llmsegnet_bundle.datalist.presets import Preset, preset, preset_lists, preset_names
+from llmsegnet_bundle.datalist.repeats import REPEATS, check_repeats, voxel_hash
+from llmsegnet_bundle.datalist.sources import images
 
 __all__ = [
+    "REPEATS",
     "SPLITS",
     "Datalist",
     "Item",
     "PathLike",
+    "Preset",
     "beside",
     "case_name",
     "channel_files",
     "check_repeats",
     "check_scans",
-    "check_series",
     "digest",
     "fingerprint",
     "from_file",
@@ -40,8 +42,12 @@ __all__ = [
     "item_files",
     "load",
     "make_split",
+    "preset",
+    "preset_lists",
+    "preset_names",
     "read_classes",
     "read_scan",
     "scan_files",
     "unlabeled",
+    "voxel_hash",
 ]

@@ -47,7 +47,7 @@ def check_scans(
     splits = [split for split in SPLITS if split in datalist]
     items = [scan_item(item["image"]) if split == "unlabeled" else item for split in splits for item in datalist[split]]
     memory = None if cache_dir is None else Path(cache_dir) / "checked.json"
-    good = set(json.loads(memory.read_text())) if memory and memory.is_file() else set()
+    good = set(json.loads(memory.read_text(encoding="utf-8"))) if memory and memory.is_file() else set()
     for item in items:
         if (have := len(channel_files(item["image"]))) != in_channels:
             raise ValueError(f"{item['image']} has {have} channel files, in_channels is {in_channels}; correct one")

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from llmsegnet_bundle.datalist.lists import Datalist, Item, PathLike, case_name, digest, scan_files, scan_item
+from llmsegnet_bundle.datalist.presets import preset_lists
 from llmsegnet_bundle.datalist.repeats import check_repeats
 from llmsegnet_bundle.files import write_texts
 
@@ -18,15 +20,17 @@ Choice = int | str | Path | Sequence[str] | None
 def make_split(
     dataset_dir: PathLike,
     output: PathLike,
-    labeled: Choice = 8,
-    validation: Choice = 12,
+    labeled: Choice = None,
+    validation: Choice = None,
     test: Choice = 0,
     train: Choice = None,
     exclude: Choice = None,
     folds: int | None = None,
     seed: int | None = None,
+    preset: str | None = None,
     workers: int = 2,
     in_channels: int = 1,
+    content: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write the split of a folder as a JSON file that `from_file` reads, paths relative to dataset_dir.
 
@@ -37,16 +41,19 @@ def make_split(
     Args:
         dataset_dir: holds imagesTr and labelsTr with the same file names.
         output: the split file; with folds, `NAME_fold1.json` and so on.
-        labeled: how many scans, "all", or a list.
-        validation: how many scans, or a list; not used with folds.
+        labeled: how many scans, "all", or a list; None for 8, or the number of the preset.
+        validation: how many scans, or a list; None for 12, or the scans of the preset. Not used with folds.
         test: how many scans, or a list.
         train: a list, in the order that the count of labeled takes; it limits labeled and unlabeled scans to its own.
             None for all scans, by name.
         exclude: a list of scans to leave out.
         folds: write this many files; each holds a fold of the scans with a label as validation.
         seed: shuffles the scans that counts and folds draw from; None for their order.
+        preset: a name of `presets`, whose lists take the place of test, train, folds and seed; labeled is then a number
+            or "all", validation a number. Scans of it that are not there get a line of warning on stderr.
         workers: threads that read the scans.
         in_channels: as for `scan_files`, of imagesTr.
+        content: as for `check_repeats`.
 
     Returns:
         The files written.
@@ -58,8 +65,18 @@ def make_split(
     Example:
         >>> make_split("data/left_atrium", "la_16.json", labeled=16)
         >>> make_split("data/brats19", "b.json", 25, "brats19_val.list", "brats19_test.list", "brats19_train.list")
+        >>> make_split("data/left_atrium", "la_16.json", 16, preset="left_atrium")
     """
     items = _items(Path(dataset_dir), in_channels)
+    if preset is not None:
+        if test or train is not None or folds is not None or seed is not None:
+            raise ValueError("preset fixes the lists; leave out test, train, folds and seed, or preset")
+        there = items.keys() - set(_names(exclude, items, "exclude"))
+        lists, lacking = preset_lists(preset, there, cast(int | str | None, labeled), cast(int | None, validation))
+        labeled, train, validation, test = (lists[part] for part in ("labeled", "train", "validation", "test"))
+        for line in lacking:
+            print(f"warning: {line}", file=sys.stderr)
+    labeled, validation = 8 if labeled is None else labeled, 12 if validation is None else validation
     names = {part: _names(choice, items, part) for part, choice in (("test", test), ("exclude", exclude))}
     names["validation"] = [] if folds is not None else _names(validation, items, "validation")
     names["labeled"] = [] if labeled == "all" else _names(labeled, items, "labeled")
@@ -79,11 +96,11 @@ def make_split(
         if not isinstance(folds, int) or not 2 <= folds <= len(with_label):
             raise ValueError(f"folds must be from 2 to the {len(with_label)} scans with a label, got {folds!r}")
         splits += [sorted(with_label[i::folds], key=with_label.index) for i in range(folds)]
-    lists = [_lists(items, names, held_out, free, labeled) for held_out in splits]
-    check_repeats(lists, workers)
+    made = [_lists(items, names, held_out, free, labeled) for held_out in splits]
+    check_repeats(made, workers, content)
     output = Path(output)
     files = [output] if folds is None else [output.with_name(f"{output.stem}_fold{i + 1}.json") for i in range(folds)]
-    for file, part in zip(files, lists, strict=True):
+    for file, part in zip(files, made, strict=True):
         _write(file, part, Path(dataset_dir))
         print(f"{file}: {', '.join(f'{len(entries)} {key}' for key, entries in part.items())}, digest {digest(part)}")
     return files

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
@@ -16,7 +16,7 @@ from llmsegnet_bundle.datalist.lists import Datalist, case_name, channel_files
 REPEATS = re.compile(r"(pancreas[-_]?(ct[-_]?)?|image|label)?(0025|0070)", re.IGNORECASE)
 
 
-def check_repeats(splits: Sequence[Datalist], workers: int = 2) -> None:
+def check_repeats(splits: Sequence[Datalist], workers: int = 2, content: Mapping[str, str] | None = None) -> None:
     """Find scans with the same voxels under two names, in whatever orientation they are stored; read every scan.
 
     Scans of one list, and the known repeats of Pancreas-CT, get a line of warning on stderr.
@@ -24,18 +24,21 @@ def check_repeats(splits: Sequence[Datalist], workers: int = 2) -> None:
     Args:
         splits: the lists of each split, such as of each fold.
         workers: threads that read.
+        content: image -> its `voxel_hash`, where it is known; the others are read.
 
     Raises:
         ValueError: when the two are in different lists of a split.
     """
     images = list(dict.fromkeys(item["image"] for lists in splits for items in lists.values() for item in items))
     with ThreadPoolExecutor(workers) as pool:
-        content = dict(zip(images, pool.map(_voxel_hash, images), strict=True))
+        known = dict(content or {})
+        unknown = [image for image in images if image not in known]
+        known |= zip(unknown, pool.map(_scan_hash, unknown), strict=True)
     warnings: dict[str, None] = {}  # in order, each once
     for lists in splits:
         first: dict[str, tuple[str, str]] = {}
         for image, split in ((item["image"], split) for split, items in lists.items() for item in items):
-            same, where = first.setdefault(content[image], (image, split))
+            same, where = first.setdefault(known[image], (image, split))
             if where != split:
                 raise ValueError(
                     f"{image} ({split}) and {same} ({where}) have the same voxels; leave one out by exclude"
@@ -49,11 +52,12 @@ def check_repeats(splits: Sequence[Datalist], workers: int = 2) -> None:
         print(f"warning: {line}", file=sys.stderr)
 
 
-def _voxel_hash(image: str) -> str:
-    told = hashlib.sha256()
-    for file in channel_files(image):
-        voxels, affine = read_scan(file)
-        turned = nib.orientations.apply_orientation(voxels, nib.orientations.io_orientation(affine))
-        content = np.ascontiguousarray(turned, dtype=np.float32)
-        told.update(repr(content.shape).encode() + content.tobytes())
-    return told.hexdigest()
+def _scan_hash(image: str) -> str:
+    return " ".join(voxel_hash(*read_scan(file)) for file in channel_files(image))
+
+
+def voxel_hash(voxels: np.ndarray, affine: np.ndarray) -> str:
+    """Return a hash of the voxels (H, W, D), the same in every orientation they are stored in."""
+    turned = nib.orientations.apply_orientation(voxels, nib.orientations.io_orientation(affine))
+    plain = np.ascontiguousarray(turned, dtype=np.float32)
+    return hashlib.sha256(repr(plain.shape).encode() + plain.tobytes()).hexdigest()

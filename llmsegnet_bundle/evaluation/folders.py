@@ -1,10 +1,7 @@
 """A folder of masks against a folder of labels."""
 
-import multiprocessing
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from tqdm import tqdm
 from llmsegnet_bundle.datalist import PathLike, case_name, read_classes, read_scan, scan_files
 from llmsegnet_bundle.metrics import CaseTable, class_metrics
 from llmsegnet_bundle.metrics.case import Regions, check_classes
+from llmsegnet_bundle.parallel import cores, map_cases
 
 CASES_PER_PROCESS = 8  # with fewer, its start takes longer than its work (left atrium: 5 s against 0.6 s a case)
 Pair = tuple[Path, Path]
@@ -65,7 +63,9 @@ def evaluate(
         raise ValueError(f"workers must be a whole number of at least 1, got {workers!r}")
     pairs, left = _pairs(Path(pred_dir), Path(label_dir))
     score = partial(_score, classes=classes, regions=regions, empty=table.empty, tolerance_mm=tolerance_mm)
-    results = _map(score, pairs.values(), workers or _processes(len(pairs)))
+    # with one process torch keeps its threads; several share the cores
+    size = workers or max(1, min(cores(), len(pairs) // CASES_PER_PROCESS))
+    results = map_cases(score, list(pairs.values()), size, __name__, partial(torch.set_num_threads, 1))
     for name, (scores, warnings) in zip(pairs, results, strict=True):
         table.add_scores(name, scores)
         for line in warnings:
@@ -113,28 +113,3 @@ def _score(pair: Pair, classes: Sequence[str], regions: Regions | None, empty: s
     if label.all():
         warnings.append(f"{label_file} is all foreground; check that it is the label")
     return class_metrics(pred, label, spacing_mm, classes, regions, empty, tolerance_mm), warnings
-
-
-def _map(score: partial[Scored], pairs: Iterable[Pair], workers: int) -> Iterator[Scored]:
-    """Yield the results in order, with a progress bar; the first error in order stops the rest."""
-    pairs = list(pairs)
-    bar: Any = partial(tqdm, total=len(pairs), unit="case", disable=None, dynamic_ncols=True)
-    if min(workers, len(pairs)) == 1:
-        yield from bar(map(score, pairs))
-        return
-    # not fork: the caller may hold threads; a fork server imports this once for all workers
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload([__name__])
-    size = min(workers, len(pairs))
-    with ProcessPoolExecutor(size, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            yield from bar(pool.map(score, pairs))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _processes(cases: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, cases // CASES_PER_PROCESS))

@@ -9,7 +9,8 @@ from monai.engines import Evaluator
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from llmsegnet_bundle.datalist import check_series, item_files
+from llmsegnet_bundle.datalist import item_files
+from llmsegnet_bundle.datalist.series import series_files
 from llmsegnet_bundle.transforms import case_file
 
 
@@ -47,7 +48,7 @@ def segment_scans(
         evaluator.data_loader = DataLoader(Subset(dataset, [i]), batch_size=1)
         try:
             if Path(names[i]).is_dir():
-                check_series(names[i])
+                series_files([str(file) for file in Path(names[i]).iterdir()])
             evaluator.run()
         except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
             failed.append(f"{names[i]}: {_reason(error)}")

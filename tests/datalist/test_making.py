@@ -35,7 +35,7 @@ def cases(count):
 
 
 def names_of(file):
-    lists = json.loads(Path(file).read_text())
+    lists = json.loads(Path(file).read_text(encoding="utf-8"))
     return {part: [Path(item["image"]).name.split(".")[0] for item in items] for part, items in lists.items()}
 
 
@@ -238,11 +238,14 @@ def test_unreadable_scan_is_refused(tmp_path):
 )
 def test_lists_of_the_field_make_their_splits(tmp_path, train, test, sizes):
     train, test = SHARED / "splits" / train, SHARED / "splits" / test
-    folder(tmp_path, [name.replace("image", "PANCREAS_") for name in (train.read_text() + test.read_text()).split()])
+    folder(
+        tmp_path,
+        [name.replace("image", "PANCREAS_") for name in (train.read_text(encoding="utf-8") + test.read_text()).split()],
+    )
     (file,) = make_split(tmp_path, tmp_path / "split.json", 6, validation=0, test=test, train=train)
     read = from_file(file, tmp_path)
     assert tuple(len(read[part]) for part in ("labeled", "unlabeled", "test")) == sizes
-    assert names_of(file)["labeled"][0] == train.read_text().split()[0].replace("image", "PANCREAS_")
+    assert names_of(file)["labeled"][0] == train.read_text(encoding="utf-8").split()[0].replace("image", "PANCREAS_")
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def table_of(folder, shift, cases=8, preset="standard", extra=()):
 def test_comparison_is_paired_and_has_wilcoxons_p(tmp_path, capsys):
     a, b = table_of(tmp_path / "a", 2), table_of(tmp_path / "b", 1)
     result = compare(a, b, tmp_path / "new" / "comparison.json")
-    written = json.loads((tmp_path / "new" / "comparison.json").read_text())
+    written = json.loads((tmp_path / "new" / "comparison.json").read_text(encoding="utf-8"))
     assert written == {"a": str(a / "metrics.csv"), "b": str(b / "metrics.csv"), "classes": result}
     assert list(result["heart"]) == list(MEASURES)
     dice = [np.array([float(row["dice"]) for row in rows_of(folder)]) for folder in (a, b)]

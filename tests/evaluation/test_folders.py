@@ -55,7 +55,7 @@ def test_rows_are_the_metrics_of_each_case(root, capsys):
     for i, row in enumerate(rows):
         expected = case_metrics(class_map(10 + i), class_map(i), SPACING)
         assert {key: float(row[key]) for key in expected} == expected
-    assert json.loads((root / "out" / "summary.json").read_text()) == summary
+    assert json.loads((root / "out" / "summary.json").read_text(encoding="utf-8")) == summary
     assert summary["foreground"]["cases"] == 2
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1].startswith("labels without a mask in ")
@@ -235,13 +235,16 @@ def test_command_line_evaluates_compares_splits_and_fails_in_one_line(root):
     assert [line.split(":")[0] for line in done.stdout.splitlines()[:3]] == ["preset paper", "left atrium", "all of it"]
     done = cli("compare", root / "out", root / "out", root / "comparison.json")
     assert done.returncode == 0, done.stderr
-    assert set(json.loads((root / "comparison.json").read_text())["classes"]) == {"left atrium", "all of it"}
+    assert set(json.loads((root / "comparison.json").read_text(encoding="utf-8"))["classes"]) == {
+        "left atrium",
+        "all of it",
+    }
     for i in range(5):
         for part in ("imagesTr", "labelsTr"):
             write(root / "data" / part / f"c{i}.nii.gz", class_map(i))
     done = cli("split", root / "data", root / "split.json", "--labeled", 1, "--validation", "c1,c2", "--exclude", "c4")
     assert done.returncode == 0, done.stderr
-    assert [len(items) for items in json.loads((root / "split.json").read_text()).values()] == [1, 1, 2]
+    assert [len(items) for items in json.loads((root / "split.json").read_text(encoding="utf-8")).values()] == [1, 1, 2]
     for words in (
         ["evaluate", root / "nowhere", root / "labels", root / "out"],
         ["compare", root / "nowhere", root / "out"],

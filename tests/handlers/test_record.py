@@ -29,7 +29,7 @@ def record(folder, **changes):
 
 
 def read(folder):
-    return json.loads((folder / "out/run.json").read_text())
+    return json.loads((folder / "out/run.json").read_text(encoding="utf-8"))
 
 
 def train(handler, steps_before=0):

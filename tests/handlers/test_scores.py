@@ -51,8 +51,8 @@ def test_handler_writes_the_files_of_a_table(tmp_path, capsys):
         table.add(name, *maps, (1.0, 2.0, 3.0), CLASSES, {"whole": [1, 2]})
     table.write(tmp_path / "expected")
     for name in ("metrics.csv", "summary.json"):
-        assert (tmp_path / "out" / name).read_text() == (tmp_path / "expected" / name).read_text()
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["heart"]["missed"] == 1
+        assert (tmp_path / "out" / name).read_text(encoding="utf-8") == (tmp_path / "expected" / name).read_text()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["heart"]["missed"] == 1
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in printed] == ["heart", "tumor", "whole", "case by case"]
 
@@ -60,7 +60,7 @@ def test_handler_writes_the_files_of_a_table(tmp_path, capsys):
 def test_handler_of_the_paper_preset_says_so(tmp_path, capsys):
     run_with(CaseMetricsHandler(tmp_path, CLASSES, preset="paper", tolerance_mm=2.0))
     assert capsys.readouterr().out.startswith("preset paper: ")
-    assert json.loads((tmp_path / "summary.json").read_text())["heart"]["tolerance_mm"] == 2.0
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["heart"]["tolerance_mm"] == 2.0
 
 
 def test_metric_is_the_mean_over_cases_then_classes():

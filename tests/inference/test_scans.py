@@ -211,8 +211,8 @@ def test_incomplete_series_fails_in_one_line(change, weights, tmp_path):
         write_series(scan("coarse"), tmp_path / "other", uid="1.2.826.0.2")
         for file in (tmp_path / "other").iterdir():
             file.rename(source / f"other_{file.name}")
-    uneven = r"(0\.00|1\.25) mm between .* and .*, 0\.6[23] mm between others"
-    match = "holds 2 DICOM series" if change == "two series" else uneven
+    uneven = r"(0|1\.25) mm between .* and .*, 0\.625 mm between others"
+    match = "2 DICOM series, must be one" if change == "two series" else uneven
     with pytest.raises(SystemExit, match=match):
         segment(source, tmp_path / "masks", weights)
     assert not (tmp_path / "masks").exists()

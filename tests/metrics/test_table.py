@@ -79,15 +79,15 @@ def test_written_files_hold_rows_and_summary(table, tmp_path):
     for line, row in zip(lines, table.rows, strict=True):
         assert line[:2] == [row["case"], row["class"]]
         np.testing.assert_array_equal([float(value) for value in line[2:]], [row[key] for key in KEYS])
-    assert json.loads((folder / "summary.json").read_text()) == table.summary()
+    assert json.loads((folder / "summary.json").read_text(encoding="utf-8")) == table.summary()
 
 
 def test_write_again_replaces_the_files(table, tmp_path):
     table.write(tmp_path)
     table.add("three", mask_of(), mask_of(), UNIT, CLASSES)
     table.write(tmp_path)
-    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 1 + 3 * 2
-    assert json.loads((tmp_path / "summary.json").read_text())["heart"]["cases"] == 3
+    assert len((tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()) == 1 + 3 * 2
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["heart"]["cases"] == 3
 
 
 def test_failed_write_keeps_the_old_file_and_leaves_nothing(table, tmp_path):

@@ -48,7 +48,7 @@ def browse(file: Path, *options):
 @pytest.mark.parametrize("width", [1280, 500])
 def test_page_shows_its_pictures_and_sorts(report, width, tmp_path):
     probed = tmp_path / "probed.html"
-    probed.write_text(report.read_text().replace("</body>", PROBE + "</body>"))
+    probed.write_text(report.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"))
     page = browse(probed, f"--window-size={width},900", "--dump-dom")
     seen = dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<body[^>]*>", page)[0]))
     falling = [f"PHANTOM_{index:03d}" for index in range(4)]  # the masks are eroded, the more the later

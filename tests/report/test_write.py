@@ -44,7 +44,7 @@ def copy(run_dir, folder, *without):
 def page(run_dir, baseline_dir, tmp_path_factory):
     file = tmp_path_factory.mktemp("page") / "sub" / "report.html"
     assert write_report(run_dir, baseline_dir, output=file) == file
-    return file.read_text()
+    return file.read_text(encoding="utf-8")
 
 
 def test_page_has_all_sections(page):
@@ -65,9 +65,9 @@ def test_text_of_the_run_is_escaped(run_dir, page, tmp_path):
     assert "<script>throw" not in page
     assert "&lt;script&gt;throw" in page
     run = copy(run_dir, tmp_path, "*.nii.gz")
-    table = (run / "metrics.csv").read_text()
+    table = (run / "metrics.csv").read_text(encoding="utf-8")
     (run / "metrics.csv").write_text(table.replace("PHANTOM_003", "<b>$x").replace("left atrium", "<i>$y"))
-    text = write_report(run).read_text()
+    text = write_report(run).read_text(encoding="utf-8")
     assert "&lt;b&gt;$x" in text
     assert "<b>$x" not in text
     assert "<i>$y" not in text
@@ -82,7 +82,7 @@ def test_text_of_the_run_is_escaped(run_dir, page, tmp_path):
     ],
 )
 def test_missing_part_is_shown_as_not_recorded(without, sections, run_dir, tmp_path):
-    text = write_report(copy(run_dir, tmp_path, without, "*.nii.gz")).read_text()
+    text = write_report(copy(run_dir, tmp_path, without, "*.nii.gz")).read_text(encoding="utf-8")
     for title in sections:
         assert "not recorded" in part(text, title), title
     if without == "events*":
@@ -93,29 +93,29 @@ def test_missing_or_unfitting_masks_are_told(run_dir, scans, tmp_path):
     run = copy(run_dir, tmp_path, "PHANTOM_003*")
     best = run / "PHANTOM_000_seg.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.eye(4)), best)
-    text = part(write_report(run).read_text(), "Worst, median and best case")
+    text = part(write_report(run).read_text(encoding="utf-8"), "Worst, median and best case")
     assert "holds no mask PHANTOM_003_seg.nii.gz" in text
     assert "PHANTOM_000: scan, label and mask must have one 3-D shape" in text
     best.write_bytes(b"no scan")
-    assert "cannot be read" in write_report(run).read_text()
+    assert "cannot be read" in write_report(run).read_text(encoding="utf-8")
 
 
 def test_empty_mask_has_no_surface(run_dir, scans, tmp_path):
     run = copy(run_dir, tmp_path)
     label = nib.load(scans / "labelsTr/PHANTOM_003.nii.gz")
     nib.save(nib.Nifti1Image(np.zeros(label.shape, np.uint8), label.affine), run / "PHANTOM_003_seg.nii.gz")
-    assert "No surfaces: the prediction is empty." in write_report(run).read_text()
+    assert "No surfaces: the prediction is empty." in write_report(run).read_text(encoding="utf-8")
 
 
 def test_moved_scans_are_found_with_dataset_dir(run_dir, scans, tmp_path):
     run = copy(run_dir, tmp_path)
-    record = json.loads((run / "run.json").read_text().replace(str(scans), "/nowhere"))
+    record = json.loads((run / "run.json").read_text(encoding="utf-8").replace(str(scans), "/nowhere"))
     (run / "run.json").write_text(json.dumps(record))
-    assert "is no longer there; give --dataset_dir" in write_report(run).read_text()
-    assert "not recorded" not in write_report(run, dataset_dir=scans).read_text()
-    assert "correct dataset_dir" in write_report(run, dataset_dir=tmp_path).read_text()
+    assert "is no longer there; give --dataset_dir" in write_report(run).read_text(encoding="utf-8")
+    assert "not recorded" not in write_report(run, dataset_dir=scans).read_text(encoding="utf-8")
+    assert "correct dataset_dir" in write_report(run, dataset_dir=tmp_path).read_text(encoding="utf-8")
     (run / "run.json").unlink()
-    assert "the place of the scan PHANTOM_003 is not recorded" in write_report(run).read_text()
+    assert "the place of the scan PHANTOM_003 is not recorded" in write_report(run).read_text(encoding="utf-8")
 
 
 def test_page_has_four_classes_their_regions_and_the_first_of_four_channels(tmp_path):
@@ -135,7 +135,7 @@ def test_page_has_four_classes_their_regions_and_the_first_of_four_channels(tmp_
     item = {"image": str(data / "imagesTr/case.nii.gz"), "label": str(data / "labelsTr/case.nii.gz")}
     (run_dir / "run.json").write_text(json.dumps({"split": {"validation": [item]}}))
     for dataset_dir in (None, data):
-        page = write_report(run_dir, dataset_dir=dataset_dir).read_text()
+        page = write_report(run_dir, dataset_dir=dataset_dir).read_text(encoding="utf-8")
         assert re.findall(r"<h3>(.*?)</h3>", part(page, "Scores")) == [*classes[1:], "WT", "TC", "ET"]
         assert "All classes together" in part(page, "Worst, median and best case")
 

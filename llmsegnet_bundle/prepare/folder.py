@@ -1,0 +1,172 @@
+"""A public download made a folder of NIfTI scans with split files."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from llmsegnet_bundle.datalist import PathLike, digest, from_file, make_split
+from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.parallel import cores, map_cases
+from llmsegnet_bundle.prepare.datasets import DataSet, data_set
+from llmsegnet_bundle.prepare.layouts import Source, files_below
+from llmsegnet_bundle.prepare.record import Record
+from llmsegnet_bundle.prepare.scan import CROPS, UNFINISHED, write_scan
+from llmsegnet_bundle.prepare.summary import summary_lines
+
+SUMMARY = "prepared.txt"
+MB_PER_S = 10.0  # of source read and written by one process; measured: CT as DICOM 12, atria as NRRD 10
+Outcome = dict[str, Any] | str
+
+
+def prepare(
+    dataset: str,
+    source: PathLike,
+    output: PathLike,
+    crop: str = "none",
+    modality: str = "flair",
+    whole_tumor: bool = True,
+    workers: int | None = None,
+) -> list[str]:
+    """Write the scans of a public download as NIfTI, with a split file for each published list; docs/data.md.
+
+    What is done is recorded in `prepared.json`: a second run does only what is new, changed, or failed before. With
+    several workers, a script that calls this needs the usual `if __name__ == "__main__":`.
+
+    Args:
+        dataset: left_atrium, pancreas_ct or brats19.
+        source: the folder of the download; scans are found anywhere below it.
+        output: gets imagesTr, labelsTr, a split file for each preset, prepared.json and the summary prepared.txt.
+        crop: "none" keeps scans whole; "body_box" cuts to the body; "label_box" cuts around the label with the margin
+            of the papers' protocol, so that no figure on these scans is label-free.
+        modality: of brats19: flair, t1, t1ce or t2.
+        whole_tumor: of brats19: all tumor is class 1; False keeps the classes 1 to 3.
+        workers: processes; None for one on each core.
+
+    Returns:
+        The lines of the summary.
+
+    Raises:
+        ValueError: when an option is wrong, nothing is found, the disk is too full, or, at the end, scans failed.
+
+    Example:
+        >>> prepare("left_atrium", "downloads/atria", "data/left_atrium")
+    """
+    source, output = Path(source), Path(output)
+    data = data_set(dataset, modality, whole_tumor)
+    if crop not in CROPS or (crop == "label_box" and data.label_margin_mm is None):
+        able = [way for way in CROPS if way != "label_box" or data.label_margin_mm]
+        raise ValueError(f"crop must be one of {', '.join(able)} for {dataset}, got {crop!r}")
+    if not isinstance(whole_tumor, bool):
+        raise ValueError(f"whole_tumor must be True or False, got {whole_tumor!r}")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"workers must be a whole number of at least 1, got {workers!r}")
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is a file; give a folder for the prepared scans")
+    found = data.find(files_below(source))
+    if not found:
+        raise ValueError(f"{source} holds no scan of {dataset} in a known layout; see docs/data.md, set source")
+    sources, failed = _one_each(found)
+    options = {"crop": crop, "modality": modality, "whole_tumor": whole_tumor}
+    record = Record(output, options)
+    todo = [one for one in sources if not record.is_done(one)]
+    print(f"{dataset}: {len(found)} scans below {source}, {len(sources) - len(todo)} of them prepared before")
+    if todo:
+        _check_space(todo, output, workers or cores())
+        failed |= _write_all(todo, data, crop, output, workers or cores(), record)
+    lines = summary_lines(record.scans, data, crop)
+    lines += _write_splits(record, data, anew=len(todo) > 0)
+    text = "".join(f"{line}\n" for line in lines)
+    if record.scans and (not (file := output / SUMMARY).is_file() or file.read_text(encoding="utf-8") != text):
+        write_texts(output, {SUMMARY: text})
+    print(text, end="")
+    if failed:
+        told = "\n".join(f"failed: {name}: {reason}" for name, reason in sorted(failed.items()))
+        raise ValueError(f"{told}\n{len(failed)} of {len(found)} scans failed; correct them and run this again")
+    if not todo:
+        print("nothing changed")
+    return lines
+
+
+def _one_each(found: Sequence[Source]) -> tuple[list[Source], dict[str, str]]:
+    by_name: dict[str, list[Source]] = {}
+    for one in found:
+        by_name.setdefault(one.name, []).append(one)
+    twice = {
+        name: f"found as {ones[0].images[0]} and {ones[1].images[0]}; leave one of them below source"
+        for name, ones in by_name.items()
+        if len(ones) > 1
+    }
+    return [ones[0] for name, ones in sorted(by_name.items()) if name not in twice], twice
+
+
+def _check_space(todo: Sequence[Source], output: Path, workers: int) -> None:
+    """Say what is ahead. Sources are compressed or larger than what is written, so their size is the most it takes."""
+    size = sum(Path(file).stat().st_size for one in todo for file in one.files().values())
+    place = next(folder for folder in (output.absolute(), *output.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free
+    minutes = size / 1e6 / MB_PER_S / min(workers, len(todo)) / 60
+    print(
+        f"{len(todo)} scans to read, {size / 1e9:.2f} GB; as much or less to write, {free / 1e9:.1f} GB free; "
+        f"about {max(1, round(minutes))} min with {workers} processes"
+    )
+    if free < size:
+        raise ValueError(f"{place} has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB may be needed; set output")
+
+
+def _write_all(
+    todo: Sequence[Source], data: DataSet, crop: str, output: Path, workers: int, record: Record
+) -> dict[str, str]:
+    """Write the scans, record each, and return the reason of each that failed."""
+    unfinished = output / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
+    for folder in (unfinished, output / "imagesTr", output / "labelsTr"):
+        folder.mkdir(parents=True, exist_ok=True)
+    failed = {}
+    work = partial(_try_scan, data=data, crop=crop, output=output)
+    try:
+        for one, outcome in zip(todo, map_cases(work, todo, workers, __name__), strict=True):
+            if isinstance(outcome, str):
+                failed[one.name] = outcome
+                tqdm.write(f"failed: {one.name}: {outcome}", file=sys.stderr)
+            else:
+                record.add(one, outcome)
+    except BrokenProcessPool:
+        raise ValueError("a process was ended, perhaps for lack of memory; run this again with fewer workers") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return failed
+
+
+def _try_scan(one: Source, data: DataSet, crop: str, output: Path) -> Outcome:
+    try:
+        return write_scan(one, data, crop, output)
+    except (OSError, ValueError) as error:  # such as a full disk
+        return str(error)
+
+
+def _write_splits(record: Record, data: DataSet, anew: bool) -> list[str]:
+    """Write the split file of each preset; return a line of each."""
+    content = {
+        str(record.output / "imagesTr" / f"{name}.nii.gz"): scan["content"] for name, scan in record.scans.items()
+    }
+    lines = []
+    for name in data.presets:
+        file = record.output / f"{name}.json"
+        try:
+            if anew or not file.is_file():
+                with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # the summary tells it
+                    make_split(record.output, file, preset=name, content=content)
+            lists = from_file(file, record.output)
+            counts = ", ".join(f"{len(items)} {part}" for part, items in lists.items())
+            lines.append(f"{file.name}: {counts}, digest {digest(lists)}")
+        except ValueError as error:
+            lines.append(f"no split file {name}: {error}")
+    return lines

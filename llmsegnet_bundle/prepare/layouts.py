@@ -1,0 +1,91 @@
+"""The public layouts: which files below a folder are a scan and its label."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MODALITIES = ("flair", "t1", "t1ce", "t2")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one scan as downloaded.
+
+    Args:
+        name: of the scan, ours.
+        images: one file, or the DICOM files of the case.
+        label: its label; None when there is none, or when an h5 file holds both.
+    """
+
+    name: str
+    images: tuple[str, ...]
+    label: str | None = None
+
+    def files(self) -> dict[str, str]:
+        """Return all files, as `datalist.fingerprint` takes them."""
+        named = {f"image{i}": image for i, image in enumerate(self.images)}
+        return named if self.label is None else named | {"label": self.label}
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, sorted; links are followed.
+
+    Raises:
+        ValueError: when it is no folder.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; set source to the folder of the download")
+    below = [Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names]
+    return sorted(file for file in below if not file.name.startswith("."))  # Macs add ._name to archives
+
+
+def left_atrium(files: Iterable[Path]) -> list[Source]:
+    """Find `ID/lgemri.nrrd` with `ID/laendo.nrrd`, and h5 files: `ID/mri_norm2.h5`, `ID.h5`."""
+    found = []
+    for file in files:
+        if file.name == "lgemri.nrrd":
+            found.append(Source(file.parent.name, (str(file),), _there(file.with_name("laendo.nrrd"))))
+        elif file.suffix == ".h5":
+            own = re.match(r"[A-Z0-9]{20}", file.stem)
+            found.append(Source(own.group() if own else file.parent.name, (str(file),)))
+    return found
+
+
+def pancreas_ct(files: Iterable[Path]) -> list[Source]:
+    """Find DICOM files anywhere below `PANCREAS_0001`, labels `label0001.nii.gz`, and h5 files with such a number."""
+    slices: dict[str, list[str]] = {}
+    labels: dict[str, str] = {}
+    found = []
+    for file in files:
+        if file.suffix.lower() == ".dcm":
+            if case := next((part for part in file.parts[::-1] if re.fullmatch(r"PANCREAS_\d{4}", part)), None):
+                slices.setdefault(case, []).append(str(file))
+        elif number := re.fullmatch(r"label(\d{4})\.nii(\.gz)?", file.name):
+            labels[f"PANCREAS_{number.group(1)}"] = str(file)
+        elif file.suffix == ".h5" and (number := re.search(r"(?<!\d)(\d{4})(?!\d)", file.stem)):
+            found.append(Source(f"PANCREAS_{number.group(1)}", (str(file),)))
+    return [Source(case, tuple(images), labels.get(case)) for case, images in slices.items()] + found
+
+
+def brats19(files: Iterable[Path], modality: str = "flair") -> list[Source]:
+    """Find `CASE/CASE_flair.nii(.gz)` with `CASE/CASE_seg.nii(.gz)`, and `CASE.h5`.
+
+    Raises:
+        ValueError: when the modality is unknown.
+    """
+    if modality not in MODALITIES:
+        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
+    found = []
+    for file in files:
+        if part := re.fullmatch(rf"(.+)_{modality}(\.nii(?:\.gz)?)", file.name):
+            segs = [file.with_name(f"{part.group(1)}_seg{suffix}") for suffix in (".nii.gz", ".nii")]
+            found.append(Source(part.group(1), (str(file),), next(filter(None, map(_there, segs)), None)))
+        elif file.suffix == ".h5":
+            found.append(Source(file.stem, (str(file),)))
+    return found
+
+
+def _there(file: Path) -> str | None:
+    return str(file) if file.is_file() else None
