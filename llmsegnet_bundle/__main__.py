@@ -142,6 +142,23 @@ def _prepare(
     prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
+def _new(
+    bundle: str,
+    organ: str,
+    modality: str,
+    dataset_dir: str,
+    class_names: Sequence[str] | str | None = None,
+    language_model: str | None = None,
+    encoder: str | None = None,
+) -> None:
+    """Look at the scans of a folder and write a bundle that trains on them; docs/new.md."""
+    from llmsegnet_bundle.planning import new_bundle
+
+    names = class_names.split(",") if isinstance(class_names, str) else class_names
+    names = None if names is None else [str(name).strip() for name in names]
+    new_bundle(str(bundle), organ, modality, str(dataset_dir), names, language_model, encoder)
+
+
 def _report(
     run_dir: str, baseline: str | None = None, dataset_dir: str | None = None, output: str | None = None
 ) -> None:
@@ -159,6 +176,7 @@ COMMANDS = {
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
+    "new": _new,
     "phantom": _phantom,
     "prepare": _prepare,
     "report": _report,

@@ -10,6 +10,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
+from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.precision import has_bf16
 
 # each config and the parts of the recipe that it is merged from; later parts win
@@ -113,7 +114,7 @@ def halve_weights(model_file: str | Path, output: str | Path) -> None:
 
 
 def assemble(bundle: str | Path, check: bool = False) -> None:
-    """Write `configs/*.json` of a bundle from the recipe and its `dataset.yaml`.
+    """Write the `configs` folder of a bundle from the recipe and its `dataset.yaml`.
 
     An id of `dataset.yaml` replaces the one of the recipe in each config that has it.
 
@@ -130,19 +131,20 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     dataset = ConfigParser.load_config_file(dataset_file)
     recipe = files("llmsegnet_bundle") / "recipe"
     unknown = set(dataset)
+    texts = {"logging.conf": (recipe / "logging.conf").read_text(encoding="utf-8")}
     for name, parts in CONFIGS.items():
         config = _merge([recipe / f"{part}.yaml" for part in parts])
         unknown -= set(config)
         config |= {key: value for key, value in dataset.items() if key in config}
-        text = json.dumps(config, indent=4) + "\n"
-        file = Path(bundle) / "configs" / f"{name}.json"
-        if check and (not file.is_file() or file.read_text(encoding="utf-8") != text):
-            raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
-        if not check:
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+        texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
     if unknown:
         raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")
+    configs = Path(bundle) / "configs"
+    for file, text in ((configs / name, text) for name, text in texts.items() if check):
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
+    if not check:
+        write_texts(configs, texts)
 
 
 def _merge(parts: Sequence[Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ ROOMS = [
     "handlers",
     "report",
     "bundles",
+    "planning",
     "phantom",
     "benchmark",
     "demo",

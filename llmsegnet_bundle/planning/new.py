@@ -1,0 +1,80 @@
+"""The folder of a new bundle, written whole or not at all."""
+
+import datetime
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from llmsegnet_bundle.bundles import assemble
+from llmsegnet_bundle.planning.propose import propose
+from llmsegnet_bundle.planning.survey import survey
+from llmsegnet_bundle.planning.texts import ask, describe
+from llmsegnet_bundle.planning.writing import Subject, as_yaml, dataset_yaml, model_card, train_command
+from llmsegnet_bundle.text import embed
+
+
+def new_bundle(
+    bundle: str | Path,
+    organ: str,
+    modality: str,
+    dataset_dir: str | Path,
+    class_names: Sequence[str] | None = None,
+    language_model: str | None = None,
+    encoder: str | None = None,
+) -> Path:
+    """Look at the scans of a folder, propose settings, and write a bundle that trains on them.
+
+    Args:
+        bundle: folder to write; it must not exist.
+        organ: what is segmented, such as "liver".
+        modality: "CT" for scans in HU, else such as "MR".
+        dataset_dir: holds imagesTr and labelsTr, as `datalist.from_folder` reads them.
+        class_names: of all classes, background first; None for names made from `organ`.
+        language_model: as of `texts.ask`, to write the texts; None writes them from measurements of the labels.
+        encoder: a Hugging Face id or folder of a sentence encoder, for the embedding; None trains without text.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: when the folder exists, a scan is unfit, or `class_names` does not name each class.
+    """
+    folder = Path(bundle)
+    if folder.exists():
+        raise ValueError(f"{folder} exists; remove it, or give another name")
+    facts = survey(dataset_dir)
+    plan = propose(facts, modality, "cuda" if torch.cuda.is_available() else "cpu")
+    settings = plan.settings
+    names = list(class_names or _class_names(organ, settings["classes"]))
+    if len(names) < settings["classes"]:
+        raise ValueError(f"class_names must name the {settings['classes']} classes of the labels, got {names}")
+    settings |= {"classes": len(names), "class_names": names} | ({} if encoder else {"text_embedding": "none"})
+    texts = ask(language_model, organ, modality) if language_model else describe(facts, organ, modality)
+    written_by = Path(language_model).name if language_model else "llmsegnet_bundle new, from the labels"
+    told = {"organ": organ, "written_by": written_by, "date": datetime.date.today().isoformat(), "texts": texts}
+    subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir))
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        (part / "text").mkdir(parents=True)
+        (part / "docs").mkdir()
+        (part / "text" / "texts.yaml").write_text(as_yaml(told), encoding="utf-8")
+        if encoder:
+            embed(part / "text" / "texts.yaml", encoder, part / "text" / "embedding.safetensors")
+        (part / "dataset.yaml").write_text(dataset_yaml(subject, plan), encoding="utf-8")
+        (part / "docs" / "README.md").write_text(model_card(subject, plan, facts), encoding="utf-8")
+        assemble(part)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    for key, reason in plan.reasons.items():
+        print(f"{key}: {settings[key]} ({reason})")
+    embedded = f"encoded by {encoder}" if encoder else "not used: give --encoder to train with it"
+    print(f"text: by {written_by}; {embedded}\ntrain with:\n{subject.command}")
+    return folder
+
+
+def _class_names(organ: str, classes: int) -> list[str]:
+    return ["background", *([organ] if classes == 2 else [f"{organ} {i}" for i in range(1, classes)])]

@@ -1,0 +1,78 @@
+"""What the scans of a folder are like: sizes, spacings, intensities, classes."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+
+from llmsegnet_bundle.datalist import Item, from_folder, read_classes, read_scan
+from llmsegnet_bundle.parallel import cores, map_cases
+
+SAMPLE = 10_000  # voxels of an organ whose intensities are kept, as nnU-Net keeps them
+MOST_CLASSES = 256  # of a label file: whole numbers of one byte
+
+
+class ScanFacts(NamedTuple):
+    """What one scan is like; axes as of its RAS orientation.
+
+    Args:
+        size_voxel: (H, W, D).
+        spacing_mm: between voxel centers.
+        classes: highest number in its label + 1; None without a label.
+        volume_ml: of all that is labeled; None without a label.
+        extent_mm: of the box around what is labeled; None where nothing is.
+        intensities: of a sample of the labeled voxels.
+    """
+
+    size_voxel: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+    classes: int | None
+    volume_ml: float | None
+    extent_mm: tuple[float, ...] | None
+    intensities: np.ndarray
+
+
+def survey(dataset_dir: str | Path) -> list[ScanFacts]:
+    """Return the facts of each scan in `imagesTr`, those with a label first.
+
+    Raises:
+        ValueError: when the folder holds no two scans with a label, or a file is unreadable or does not fit its scan.
+    """
+    lists = from_folder(dataset_dir, validation=1, labeled="all")
+    items = [*lists["labeled"], *lists["validation"], *lists["unlabeled"]]
+    return list(map_cases(scan_facts, items, cores(), __name__))
+
+
+def scan_facts(item: Item) -> ScanFacts:
+    """Return the facts of one scan.
+
+    Raises:
+        ValueError: when a file is unreadable, has NaN or infinite voxels, or does not fit its scan.
+    """
+    voxels, affine = read_scan(item["image"])
+    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
+        raise ValueError(f"{item['image']} has NaN or infinite voxels; replace them or leave the scan out")
+    turn = partial(_in_ras_order, affine=affine)
+    spacing_mm = turn(np.linalg.norm(affine[:3, :3], axis=0))
+    size = turn(voxels.shape)
+    if "label" not in item:
+        return ScanFacts(size, spacing_mm, None, None, None, np.empty(0))
+    label = read_classes(item["label"], voxels.shape, affine, item["image"], MOST_CLASSES)
+    places = np.argwhere(label)
+    volume_ml = len(places) * float(np.prod(spacing_mm)) / 1000
+    if not len(places):
+        return ScanFacts(size, spacing_mm, 1, 0.0, None, np.empty(0))
+    sides = turn(places.max(axis=0) - places.min(axis=0) + 1)
+    extent_mm = tuple(side * step for side, step in zip(sides, spacing_mm, strict=True))
+    chosen = places[np.random.default_rng(0).integers(len(places), size=min(SAMPLE, len(places)))]
+    intensities = voxels[tuple(chosen.T)].astype(np.float32)
+    return ScanFacts(size, spacing_mm, int(label.max()) + 1, volume_ml, extent_mm, intensities)
+
+
+def _in_ras_order(values: Sequence, affine: np.ndarray) -> tuple:
+    """Return values of the file's axes in the order of the axes that lie closest to right, anterior, superior."""
+    order = np.argsort(nib.orientations.io_orientation(affine)[:, 0])
+    return tuple(np.asarray(values)[order].tolist())

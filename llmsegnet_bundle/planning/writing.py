@@ -1,0 +1,97 @@
+"""The files of a new bundle: its differences from the recipe, and its model card."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from llmsegnet_bundle.planning.propose import Plan
+from llmsegnet_bundle.planning.survey import ScanFacts
+
+
+class Subject(NamedTuple):
+    """What a bundle is about: `organ` in images of `modality`, with scans in `dataset_dir`, trained by `command`."""
+
+    organ: str
+    modality: str
+    dataset_dir: str
+    command: str
+
+
+def train_command(folder: Path, dataset_dir: str | Path) -> str:
+    """Return what a person types to train the bundle in `folder`."""
+    config = f"--config_file {folder}/configs/train.json"
+    return f"python -m monai.bundle run training {config} --bundle_root {folder} --dataset_dir {dataset_dir}"
+
+
+def dataset_yaml(subject: Subject, plan: Plan) -> str:
+    """Return the text of `dataset.yaml`: each setting under the reason for it, then what describes the bundle."""
+    lines = [
+        f"# {subject.organ}, {subject.modality}: what differs from the recipe in llmsegnet_bundle/recipe, as",
+        "# `llmsegnet_bundle new` proposed it. After a change: python -m llmsegnet_bundle assemble THIS_FOLDER",
+        as_yaml({"dataset_dir": subject.dataset_dir}).rstrip(),
+    ]
+    for key, value in plan.settings.items():
+        if key in plan.reasons:
+            lines.append(f"# {plan.reasons[key]}")
+        lines.append(as_yaml({key: value}).rstrip())
+    about = as_yaml(_description(subject, plan.settings["class_names"]))
+    return "\n".join([*lines, "# what follows describes the bundle to the zoo and to MONAI Label", about])
+
+
+def _description(subject: Subject, names: Sequence[str]) -> dict[str, Any]:
+    organ, modality = subject.organ, subject.modality
+    told = ", ".join(f"{i} {name}" for i, name in enumerate(names))
+    shared = {"type": "image", "spatial_shape": ["16*n"] * 3, "dtype": "float32", "is_patch_data": True}
+    image = {"format": "hounsfield" if modality.upper() == "CT" else "magnitude", "modality": modality}
+    image_format = {**shared, **image, "num_channels": 1, "value_range": [0, 1], "channel_def": {"0": "image"}}
+    classes = {str(i): name for i, name in enumerate(names)}
+    pred = {"format": "segmentation", "num_channels": len(names), "value_range": [], "channel_def": classes}
+    return {
+        "changelog": {"0.1.0": "first version, without weights"},
+        "name": f"LLM-SegNet {organ} segmentation",
+        "task": f"Segmentation of the {organ} in {modality}",
+        "description": "Two co-trained V-Nets for few labeled and many unlabeled scans",
+        "data_source": "say here where the scans come from",
+        "image_classes": f"one channel, {modality}, scaled to [0, 1]",
+        "label_classes": told,
+        "pred_classes": f"{len(names)} channels: {told}",
+        "network_data_format": {"inputs": {"image": image_format}, "outputs": {"pred": {**shared, **pred}}},
+    }
+
+
+def model_card(subject: Subject, plan: Plan, facts: Sequence[ScanFacts]) -> str:
+    """Return the text of `docs/README.md`, in the zoo's order of sections."""
+    settings = plan.settings
+    template = (files("llmsegnet_bundle") / "planning" / "card.md").read_text(encoding="utf-8")
+    without = settings.get("text_embedding") == "none"
+    return template.format(
+        **subject._asdict(),
+        text="without text" if without else "with text about it fused at the bottleneck",
+        date=datetime.date.today().isoformat(),
+        scans=len(facts),
+        labeled=sum(scan.classes is not None for scan in facts),
+        validation=settings["validation"],
+        spacing=" x ".join(map(str, settings["spacing_mm"])),
+        crop="x".join(map(str, settings["crop"])),
+        classes=", ".join(f"{i} {name}" for i, name in enumerate(settings["class_names"])),
+    )
+
+
+def as_yaml(content: Mapping[str, Any]) -> str:
+    """Return content as YAML, in its order, small lists on one line."""
+    return yaml.dump(dict(content), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes lists of numbers and words on one line, and a list twice where it is meant twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        short = all(not isinstance(value, list | dict) and len(str(value)) < 40 for value in sequence)
+        return super().represent_sequence(tag, sequence, short)

@@ -1,0 +1,107 @@
+import json
+import sys
+
+import jsonschema
+import pytest
+import torch
+import yaml
+from bundle_runs import ROOT, run
+
+from llmsegnet_bundle.__main__ import main
+from llmsegnet_bundle.bundles import assemble
+from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.planning import new_bundle
+from llmsegnet_bundle.planning.texts import QUESTIONS, ask
+from llmsegnet_bundle.text import load_embedding, load_provenance
+
+SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scans")
+    write_phantom(folder, scans=4, size=(56, 56, 52), spacing_mm=1.25)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(scans, tmp_path_factory):
+    return new_bundle(tmp_path_factory.mktemp("new") / "my_atrium", "left atrium", "MR", scans)
+
+
+def test_new_bundle_trains_and_evaluates_at_once(bundle, scans, tmp_path):
+    own = {"crop": [64, 64, 64], "spacing_mm": [1.25] * 3, "labeled": "all"}
+    parser = run(["train"], scans, tmp_path, bundle, **own)
+    assert parser["crop"] == yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))["crop"]
+    run(["train", "evaluate"], scans, tmp_path, bundle, stride_voxel="half", **own)
+    assert "left atrium" in json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))
+
+
+def test_new_bundle_is_what_its_dataset_file_gives(bundle):
+    assemble(bundle, check=True)
+    assert (bundle / "configs/logging.conf").is_file()
+    card = (bundle / "docs/README.md").read_text(encoding="utf-8")
+    assert "4 scans, 4 with a label, of which the last 1 validate" in card
+    assert "without text" in card
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="../shared/schema is absent")
+def test_metadata_follows_the_schema(bundle):
+    metadata = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))
+    jsonschema.validate(metadata, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def test_encoder_gives_an_embedding_with_its_texts(scans, tmp_path, monkeypatch):
+    monkeypatch.setattr("llmsegnet_bundle.text.encode_sentences", lambda texts, encoder: torch.ones(len(texts), 8))
+    bundle = new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="some/encoder")
+    file = bundle / "text/embedding.safetensors"
+    assert load_embedding(file).shape == (4, 8)
+    assert load_provenance(file)["written_by"] == "llmsegnet_bundle new, from the labels"
+    assert "text_embedding" not in yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
+
+
+def test_failure_leaves_nothing(scans, tmp_path, monkeypatch):
+    def fail(texts, encoder):
+        raise ValueError("encoder: broken")
+
+    monkeypatch.setattr("llmsegnet_bundle.text.encode_sentences", fail)
+    with pytest.raises(ValueError, match="encoder: broken"):
+        new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="some/encoder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_folder_and_missing_names_are_refused(bundle, scans, tmp_path):
+    with pytest.raises(ValueError, match="my_atrium exists; remove it"):
+        new_bundle(bundle, "left atrium", "MR", scans)
+    with pytest.raises(ValueError, match="must name the 2 classes"):
+        new_bundle(tmp_path / "b", "left atrium", "MR", scans, class_names=["background"])
+
+
+def test_command_ends_in_one_line_for_a_wrong_folder(monkeypatch, tmp_path):
+    options = ["--organ", "liver", "--modality", "CT", "--dataset_dir", str(tmp_path / "nowhere")]
+    monkeypatch.setattr(sys, "argv", ["llmsegnet-bundle", "new", str(tmp_path / "b"), *options])
+    with pytest.raises(SystemExit, match="nowhere/imagesTr does not exist"):
+        main()
+    assert not (tmp_path / "b").exists()
+
+
+def test_language_model_answers_each_question(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    words = {word: i for i, word in enumerate(["[UNK]", *sorted(set(" ".join(QUESTIONS).split()))])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+    GPT2LMHeadModel(GPT2Config(vocab_size=len(words), n_embd=8, n_layer=1, n_head=1, **ends)).save_pretrained(tmp_path)
+    answers = ask(tmp_path, "liver", "CT")
+    assert 1 <= len(answers) <= len(QUESTIONS)
+    assert answers == ask(tmp_path, "liver", "CT")
+    assert all(set(answer.split()) <= set(words) for answer in answers)
+
+
+def test_unloadable_language_model_is_told_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"language_model: .* cannot be loaded"):
+        ask(tmp_path, "liver", "CT")
