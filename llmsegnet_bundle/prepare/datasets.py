@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from llmsegnet_bundle.prepare.layouts import Source, brats19, left_atrium, pancreas_ct
+from llmsegnet_bundle.prepare.layouts import MODALITIES, Source, brats19, left_atrium, pancreas_ct
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class DataSet:
         h5_spacing_mm: of the community's h5 files, which hold none.
         label_margin_mm: (x, y, z) that the field leaves around the label, inf for the whole axis; None: no such crop.
         air: voxels above belong to the body.
+        channels: of a scan.
         flipped_label: the labels may lie flipped in plane, see `placing`.
     """
 
@@ -30,6 +31,7 @@ class DataSet:
     h5_spacing_mm: float
     label_margin_mm: tuple[float, float, float] | None
     air: float = 0.0
+    channels: int = 1
     flipped_label: bool = False
 
 
@@ -38,7 +40,7 @@ def data_set(name: str, modality: str = "flair", whole_tumor: bool = True) -> Da
 
     Args:
         name: left_atrium, pancreas_ct or brats19.
-        modality: of brats19: flair, t1, t1ce or t2.
+        modality: of brats19: flair, t1, t1ce, t2 or all.
         whole_tumor: of brats19: label > 0 is class 1; False keeps 1 core, 2 edema, 3 enhancing (stored as 4).
 
     Raises:
@@ -70,6 +72,7 @@ def data_set(name: str, modality: str = "flair", whole_tumor: bool = True) -> Da
             spacing_mm=1.0,
             h5_spacing_mm=1.0,
             label_margin_mm=None,
+            channels=len(MODALITIES) if modality == "all" else 1,
         ),
     }
     if name not in sets:

@@ -46,7 +46,7 @@ def prepare(
         output: gets imagesTr, labelsTr, a split file for each preset, prepared.json and the summary prepared.txt.
         crop: "none" keeps scans whole; "body_box" cuts to the body; "label_box" cuts around the label with the margin
             of the papers' protocol, so that no figure on these scans is label-free.
-        modality: of brats19: flair, t1, t1ce or t2.
+        modality: of brats19: flair, t1, t1ce, t2, or all four, a file each.
         whole_tumor: of brats19: all tumor is class 1; False keeps the classes 1 to 3.
         workers: processes; None for one on each core.
 
@@ -73,7 +73,7 @@ def prepare(
     found = data.find(files_below(source))
     if not found:
         raise ValueError(f"{source} holds no scan of {dataset} in a known layout; see docs/data.md, set source")
-    sources, failed = _one_each(found)
+    sources, failed = _whole_ones(found)
     options = {"crop": crop, "modality": modality, "whole_tumor": whole_tumor}
     record = Record(output, options)
     todo = [one for one in sources if not record.is_done(one)]
@@ -95,16 +95,20 @@ def prepare(
     return lines
 
 
-def _one_each(found: Sequence[Source]) -> tuple[list[Source], dict[str, str]]:
+def _whole_ones(found: Sequence[Source]) -> tuple[list[Source], dict[str, str]]:
+    """Return the scans with all their files that are there once, and the reason of each other."""
     by_name: dict[str, list[Source]] = {}
     for one in found:
         by_name.setdefault(one.name, []).append(one)
-    twice = {
+    unfit = {
         name: f"found as {ones[0].images[0]} and {ones[1].images[0]}; leave one of them below source"
         for name, ones in by_name.items()
         if len(ones) > 1
     }
-    return [ones[0] for name, ones in sorted(by_name.items()) if name not in twice], twice
+    for one in found:
+        if lost := [file for file in one.others if not Path(file).is_file()]:
+            unfit[one.name] = f"{lost[0]} does not exist; download the case again"
+    return [ones[0] for name, ones in sorted(by_name.items()) if name not in unfit], unfit
 
 
 def _check_space(todo: Sequence[Source], output: Path, workers: int) -> None:
@@ -163,7 +167,7 @@ def _write_splits(record: Record, data: DataSet, anew: bool) -> list[str]:
         try:
             if anew or not file.is_file():
                 with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # the summary tells it
-                    make_split(record.output, file, preset=name, content=content)
+                    make_split(record.output, file, preset=name, in_channels=data.channels, content=content)
             lists = from_file(file, record.output)
             counts = ", ".join(f"{len(items)} {part}" for part, items in lists.items())
             lines.append(f"{file.name}: {counts}, digest {digest(lists)}")

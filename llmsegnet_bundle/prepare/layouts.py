@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-MODALITIES = ("flair", "t1", "t1ce", "t2")
+MODALITIES = ("flair", "t1", "t1ce", "t2")  # in the order of the channels of "all"
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,17 @@ class Source:
         name: of the scan, ours.
         images: one file, or the DICOM files of the case.
         label: its label; None when there is none, or when an h5 file holds both.
+        others: files of its other channels, one each.
     """
 
     name: str
     images: tuple[str, ...]
     label: str | None = None
+    others: tuple[str, ...] = ()
 
     def files(self) -> dict[str, str]:
         """Return all files, as `datalist.fingerprint` takes them."""
-        named = {f"image{i}": image for i, image in enumerate(self.images)}
+        named = {f"image{i}": image for i, image in enumerate(self.images + self.others)}
         return named if self.label is None else named | {"label": self.label}
 
 
@@ -70,19 +72,23 @@ def pancreas_ct(files: Iterable[Path]) -> list[Source]:
 
 
 def brats19(files: Iterable[Path], modality: str = "flair") -> list[Source]:
-    """Find `CASE/CASE_flair.nii(.gz)` with `CASE/CASE_seg.nii(.gz)`, and `CASE.h5`.
+    """Find `CASE/CASE_flair.nii(.gz)` with `CASE/CASE_seg.nii(.gz)`, and `CASE.h5`, which holds FLAIR alone.
 
     Raises:
         ValueError: when the modality is unknown.
     """
-    if modality not in MODALITIES:
-        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
+    if modality not in (*MODALITIES, "all"):
+        raise ValueError(f"modality must be all or one of {', '.join(MODALITIES)}, got {modality!r}")
+    first, *others = MODALITIES if modality == "all" else [modality]
     found = []
     for file in files:
-        if part := re.fullmatch(rf"(.+)_{modality}(\.nii(?:\.gz)?)", file.name):
-            segs = [file.with_name(f"{part.group(1)}_seg{suffix}") for suffix in (".nii.gz", ".nii")]
-            found.append(Source(part.group(1), (str(file),), next(filter(None, map(_there, segs)), None)))
-        elif file.suffix == ".h5":
+        if part := re.fullmatch(rf"(.+)_{first}(\.nii(?:\.gz)?)", file.name):
+            case, suffix = part.groups()
+            segs = [file.with_name(f"{case}_seg{end}") for end in (".nii.gz", ".nii")]
+            label = next(filter(None, map(_there, segs)), None)
+            channels = [str(file.with_name(f"{case}_{other}{suffix}")) for other in others]
+            found.append(Source(case, (str(file),), label, tuple(channels)))
+        elif file.suffix == ".h5" and modality == "flair":
             found.append(Source(file.stem, (str(file),)))
     return found
 

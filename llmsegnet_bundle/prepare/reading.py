@@ -28,11 +28,16 @@ def read_source(source: Source, h5_spacing_mm: float) -> tuple[Volume, Volume | 
         affine = np.diag([h5_spacing_mm] * 3 + [1.0])
         voxels, label = _read_h5(image)
         return (voxels, affine), (label, affine)
-    scan = _read_itk(series_files(source.images)) if image.lower().endswith(".dcm") else _read_file(image)
-    return scan, None if source.label is None else _read_file(source.label)
+    scan = _read_itk(series_files(source.images)) if image.lower().endswith(".dcm") else read_file(image)
+    return scan, None if source.label is None else read_file(source.label)
 
 
-def _read_file(file: str) -> Volume:
+def read_file(file: str) -> Volume:
+    """Return what an NRRD or NIfTI file holds.
+
+    Raises:
+        ValueError: when it is unreadable.
+    """
     return _read_itk([file]) if file.endswith(".nrrd") else read_scan(file)
 
 

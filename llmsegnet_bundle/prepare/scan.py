@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from llmsegnet_bundle.datalist import voxel_hash
 from llmsegnet_bundle.prepare.datasets import DataSet
-from llmsegnet_bundle.prepare.layouts import Source
+from llmsegnet_bundle.prepare.layouts import MODALITIES, Source
 from llmsegnet_bundle.prepare.placing import place_label
-from llmsegnet_bundle.prepare.reading import Volume, read_source
+from llmsegnet_bundle.prepare.reading import Volume, read_file, read_source
 
 CROPS = ("none", "label_box", "body_box")
 WHOLE = (slice(None),) * 3
@@ -26,11 +26,13 @@ class Scan:
 
     Args:
         image: NIfTI in the smallest type that holds its numbers exactly, float32 otherwise.
+        others: its other channels, likewise, on the same grid.
         label: NIfTI of uint8 classes on the same grid; None when there is none.
         odd: a line for everything worth a look.
     """
 
     image: nib.Nifti1Image
+    others: list[nib.Nifti1Image]
     label: nib.Nifti1Image | None
     odd: list[str]
 
@@ -58,7 +60,8 @@ def load_scan(source: Source, data: DataSet, crop: str = "none") -> Scan:
     if box is None:
         odd.append(f"nothing to crop around, kept whole (crop {crop})")
         box = WHOLE
-    return Scan(_nifti(image, affine, box), None if classes is None else _nifti(classes, affine, box), odd)
+    others = [_nifti(_checked_channel(file, image, affine), affine, box) for file in source.others]
+    return Scan(_nifti(image, affine, box), others, None if classes is None else _nifti(classes, affine, box), odd)
 
 
 def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[str, Any]:
@@ -66,16 +69,22 @@ def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[s
 
     Args:
         source, data, crop: as for `load_scan`.
-        output: gets imagesTr/NAME.nii.gz and labelsTr/NAME.nii.gz.
+        output: gets imagesTr/NAME.nii.gz (with several channels NAME_0000.nii.gz and so on) and labelsTr/NAME.nii.gz.
 
     Returns:
         What the record keeps: written files with their sizes, hash of the voxels, orientation, odd lines.
     """
     scan = load_scan(source, data, crop)
-    written = {"imagesTr": scan.image, "labelsTr": scan.label}
+    name = source.name
+    channels = [f"imagesTr/{name}_{i:04d}.nii.gz" for i in range(len(MODALITIES))]
+    alone = f"imagesTr/{name}.nii.gz"
+    images = dict(zip(channels, [scan.image, *scan.others], strict=False)) if scan.others else {alone: scan.image}
+    for file in {alone, *channels} - images.keys():
+        (output / file).unlink(missing_ok=True)  # of another choice of modalities
     sizes = {}
-    for folder, nifti in written.items():  # the image first: a label without a scan is an error to other commands
-        file, part = f"{folder}/{source.name}.nii.gz", output / UNFINISHED / f"{folder}_{source.name}.nii.gz"
+    # the image first: a label without a scan is an error to other commands
+    for file, nifti in [*images.items(), (f"labelsTr/{name}.nii.gz", scan.label)]:
+        part = output / UNFINISHED / file.replace("/", "_")
         if nifti is None:
             (output / file).unlink(missing_ok=True)  # the source had a label when it was prepared before
             continue
@@ -106,6 +115,13 @@ def _checked_image(file: str, volume: Volume) -> Volume:
         if np.iinfo(small).min <= voxels.min() and voxels.max() <= np.iinfo(small).max:
             return voxels.astype(small, copy=False), affine
     return voxels.astype(np.float32), affine
+
+
+def _checked_channel(file: str, first: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    voxels, own = _checked_image(file, read_file(file))
+    if voxels.shape != first.shape or not np.allclose(own, affine, atol=1e-3):
+        raise ValueError(f"{file} lies on another grid than the first channel; download the case again")
+    return voxels
 
 
 def _checked_label(file: str, volume: Volume, image: Volume, data: DataSet) -> tuple[np.ndarray, list[str]]:

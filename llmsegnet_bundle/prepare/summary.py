@@ -7,6 +7,8 @@ from typing import Any
 from llmsegnet_bundle.datalist import REPEATS, preset
 from llmsegnet_bundle.prepare.datasets import DataSet
 
+MOST_NAMES = 20  # of a line
+
 
 def summary_lines(scans: dict[str, dict[str, Any]], data: DataSet, crop: str) -> list[str]:
     """Return how many scans there are, and what of them is odd or missing.
@@ -55,6 +57,10 @@ def _missing(scans: dict[str, dict[str, Any]], presets: Sequence[str]) -> list[s
     lists = [preset(name) for name in presets]
     listed = {one.spellings[0].format(name=entry, index=0) for one in lists for entry in one.names()}
     lost = sorted(listed - scans.keys())
-    lines = [f"missing: {len(lost)} of {len(listed)} scans of the published lists: {', '.join(lost)}"] if lost else []
+    lines = [f"missing: {len(lost)} of {len(listed)} scans of the published lists: {_some(lost)}"] if lost else []
     beyond = sorted(scans.keys() - listed)
-    return lines + ([f"{len(beyond)} scans are in no published list: {', '.join(beyond)}"] if beyond else [])
+    return lines + ([f"{len(beyond)} scans are in no published list: {_some(beyond)}"] if beyond else [])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")

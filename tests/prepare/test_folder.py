@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from llmsegnet_bundle.__main__ import main
-from llmsegnet_bundle.datalist import from_file, preset
+from llmsegnet_bundle.datalist import check_scans, from_file, preset
 from llmsegnet_bundle.prepare import folder as folder_module
 from llmsegnet_bundle.prepare import prepare
 from llmsegnet_bundle.prepare.scan import write_scan
@@ -112,6 +112,29 @@ def test_brats19_takes_flair_and_renumbers_the_label(tmp_path, download, suffix,
     np.testing.assert_array_equal(file.affine, affine)
     assert set(np.unique(label)) == classes
     np.testing.assert_array_equal(label == max(classes), stored > 0 if whole_tumor else stored == 4)
+
+
+def test_brats19_takes_all_modalities_as_channels(tmp_path, download):
+    download.tumor(TUMORS[0])
+    download.tumor(TUMORS[30], seed=1)
+    prepare("brats19", download.root, tmp_path / "out", workers=1)
+    prepare("brats19", download.root, tmp_path / "out", modality="all", workers=1)
+    channels = [f"{name}_{i:04d}.nii.gz" for name in sorted((TUMORS[0], TUMORS[30])) for i in range(4)]
+    assert sorted(file.name for file in (tmp_path / "out/imagesTr").iterdir()) == channels
+    lists = from_file(tmp_path / "out/brats19.json", tmp_path / "out")
+    assert [len(lists[part]) for part in ("labeled", "unlabeled")] == [1, 1]
+    check_scans(lists, in_channels=4)
+    for i, modality in enumerate(("flair", "t1", "t1ce", "t2")):
+        (source,) = download.root.rglob(f"{TUMORS[0]}_{modality}.nii.gz")
+        written = nib.load(tmp_path / f"out/imagesTr/{TUMORS[0]}_{i:04d}.nii.gz")
+        np.testing.assert_array_equal(np.asarray(written.dataobj), np.asarray(nib.load(source).dataobj))
+
+
+def test_case_that_lacks_a_modality_fails(tmp_path, download):
+    download.tumor(TUMORS[0])
+    next(download.root.rglob("*_t1.nii.gz")).unlink()
+    with pytest.raises(ValueError, match=rf"failed: {TUMORS[0]}: .*{TUMORS[0]}_t1\.nii\.gz does not exist"):
+        prepare("brats19", download.root, tmp_path / "out", modality="all", workers=1)
 
 
 def test_brats19_takes_another_modality(tmp_path, download):
@@ -227,7 +250,7 @@ def test_odd_scans_are_told(tmp_path, download):
         ({"dataset": "pancreas_ct"}, "holds no scan of pancreas_ct in a known layout; see docs/data.md, set source"),
         ({"crop": "tight"}, "crop must be one of none, label_box, body_box for left_atrium, got 'tight'"),
         ({"dataset": "brats19", "crop": "label_box"}, "crop must be one of none, body_box for brats19"),
-        ({"dataset": "brats19", "modality": "pd"}, "modality must be one of flair, t1, t1ce, t2, got 'pd'"),
+        ({"dataset": "brats19", "modality": "pd"}, "modality must be all or one of flair, t1, t1ce, t2, got 'pd'"),
         ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
         ({"whole_tumor": "false"}, "whole_tumor must be True or False, got 'false'"),
     ],
