@@ -9,8 +9,10 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-BUNDLE = Path(__file__).parents[2] / "bundles" / "left_atrium"
-SMALL = {"base_filters": 2, "crop": [48, 48, 48], "show_progress": False}
+ROOT = Path(__file__).parents[2]
+BUNDLE, PANCREAS = ROOT / "bundles/left_atrium", ROOT / "bundles/pancreas_ct"
+REAL_CT = ROOT.parent / "shared/data/ct_example/example_ct.nii.gz"
+SMALL = {"base_filters": 2, "crop": [48, 48, 48], "text_embedding": "none", "show_progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +22,13 @@ def weights(tmp_path_factory):
     return file
 
 
-def workflow(**overrides):
+def workflow(bundle=BUNDLE, **overrides):
     return ConfigWorkflow(
-        str(BUNDLE / "configs/inference.json"),
-        meta_file=str(BUNDLE / "configs/metadata.json"),
+        str(bundle / "configs/inference.json"),
+        meta_file=str(bundle / "configs/metadata.json"),
         logging_file=False,
         workflow_type="inference",
-        **({"bundle_root": str(BUNDLE)} | SMALL | overrides),
+        **({"bundle_root": str(bundle)} | SMALL | overrides),
     )
 
 
@@ -230,3 +232,16 @@ def test_no_scan_and_two_of_one_name_stop_in_one_line(folder, weights, tmp_path)
 def test_uncertainty_refuses_alternate(weights, tmp_path):
     with pytest.raises(SystemExit, match="alternate: must be false when uncertainty"):
         segment(tmp_path, tmp_path / "masks", weights, uncertainty=True, alternate=True)
+
+
+@pytest.mark.skipif(not REAL_CT.exists(), reason="../shared/data/ct_example is absent")
+def test_real_ct_keeps_its_geometry(weights, tmp_path):
+    source = nib.load(REAL_CT)
+    spacing_mm = [float(side) for side in source.header.get_zooms()]
+    segment(REAL_CT, tmp_path, weights, bundle=PANCREAS, spacing_mm=spacing_mm)
+    mask = nib.load(tmp_path / "example_ct_seg.nii.gz")
+    np.testing.assert_allclose(mask.affine, source.affine, atol=1e-3)
+    assert mask.shape == source.shape
+    middle_hu = 75  # of the window, where the two networks change their answer
+    agree = (np.asarray(mask.dataobj) == 1) == (np.asarray(source.dataobj) > middle_hu)
+    assert agree.mean() > 0.9999
