@@ -66,6 +66,19 @@ def check_flags(flags: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}: must be True or False, got {value!r}; write --{name} True or --{name} False")
 
 
+def check_deploy(deploy: str, alternate: bool = False) -> str:
+    """Return `deploy`.
+
+    Raises:
+        ValueError: when it is unknown, or `alternate` mixes both networks into what should be the answer of one.
+    """
+    if deploy not in ("mean", "alpha", "beta"):
+        raise ValueError(f"deploy: must be mean, alpha or beta, got {deploy!r}")
+    if alternate and deploy != "mean":
+        raise ValueError(f"alternate: must be False when deploy is {deploy}, as it answers with both networks")
+    return deploy
+
+
 def check_micro_batches(micro_batches: int, batch: Sequence[int]) -> int:
     """Return `micro_batches`, the parts that both shares of `batch` are split into.
 

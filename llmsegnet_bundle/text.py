@@ -25,11 +25,20 @@ def encode_sentences(texts: Sequence[str], encoder: str | Path) -> Tensor:
 
     Returns:
         (P, E) float32.
+
+    Raises:
+        ValueError: when the encoder cannot be loaded.
     """
     from transformers import AutoModel, AutoTokenizer  # seconds to import
 
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    model = AutoModel.from_pretrained(encoder).eval()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(encoder)
+        model = AutoModel.from_pretrained(encoder).eval()
+    except (OSError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"encoder: {encoder} cannot be loaded ({reason}); give a Hugging Face id or a folder"
+        ) from None
     tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
     with torch.no_grad():
         hidden = model(**tokens).last_hidden_state  # (P, L, E)

@@ -43,6 +43,31 @@ class CheckScand(MapTransform):
         return data
 
 
+class FillBackgroundd(MapTransform):
+    """Make background of voxels that no probability was computed for, as outside a box that was cut out.
+
+    Args:
+        keys: probabilities of one network, or of several one after the other.
+        classes: C, the background first.
+
+    Shape:
+        (C or M * C, H, W, D), of the same shape.
+    """
+
+    def __init__(self, keys: KeysCollection, classes: int) -> None:
+        super().__init__(keys)
+        self.classes = classes
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> dict[Hashable, Tensor]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            outside = result[key].sum(dim=0, keepdim=True) == 0  # (1, H, W, D)
+            probs = result[key].clone()
+            probs[:: self.classes] += outside
+            result[key] = probs
+        return result
+
+
 class Uncertaintyd(MapTransform):
     """Split the probabilities of alpha and beta into what is deployed and two maps of where to doubt it.
 

@@ -156,6 +156,27 @@ def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys)
     assert "alpha_usl" not in parser.get_parsed_content("train#trainer").state.output
 
 
+def test_training_without_validation_scans_keeps_the_last_weights(scans, tmp_path):
+    parser = run(["train"], scans, tmp_path, validation=0)
+    weights = torch.load(tmp_path / "ckpt/model.pt", weights_only=True)
+    state = parser.get_parsed_content("network").state_dict()
+    assert all(torch.equal(weights[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("grid_mm", [0.625, 0.9])
+def test_scores_are_those_of_the_label_as_stored(grid_mm, scans, tmp_path):
+    own = {"spacing_mm": [grid_mm] * 3}
+    run(["train"], scans, tmp_path, **own)
+    run(["train", "evaluate"], scans, tmp_path, stride_voxel="half", **own)
+    with (tmp_path / "out/metrics.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    label = nib.load(scans / f"labelsTr/{row['case']}.nii.gz")
+    mask = nib.load(tmp_path / f"out/{row['case']}_seg.nii.gz")
+    wanted = case_metrics(np.asarray(mask.dataobj), np.asarray(label.dataobj), (0.625,) * 3)
+    assert float(row["dice"]) == pytest.approx(wanted["dice"], abs=1e-12)
+    assert float(row["label_ml"]) == pytest.approx(wanted["label_ml"], abs=1e-6)
+
+
 def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
     run(["train_supervised"], scans, tmp_path)
     run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half")

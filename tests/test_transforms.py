@@ -6,7 +6,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from llmsegnet_bundle.transforms import CheckScand, SaveCased, Uncertaintyd, case_file
+from llmsegnet_bundle.transforms import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd, case_file
 
 
 def test_good_scan_passes_unchanged():
@@ -26,6 +26,16 @@ def test_scan_that_is_not_finite_is_refused(value):
     image[0, 1, 2, 3] = value
     with pytest.raises(ValueError, match="has NaN or infinite voxels"):
         CheckScand("image", channels=1)({"image": image})
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_what_was_cut_away_is_background(members):
+    probs = torch.full((3 * members, 2, 2, 2), 1 / 3)
+    probs[:, 0] = 0
+    filled = FillBackgroundd("pred", classes=3)({"pred": probs})["pred"].unflatten(0, (members, 3))
+    torch.testing.assert_close(filled.sum(dim=1), torch.ones(members, 2, 2, 2))
+    assert (filled[:, 0, 0] == 1).all()
+    assert probs[0, 0].sum() == 0
 
 
 @pytest.mark.parametrize(

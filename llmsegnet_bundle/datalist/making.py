@@ -123,14 +123,15 @@ def _items(root: Path, in_channels: int) -> dict[str, Item]:
 
 def _names(choice: Choice, items: dict[str, Item], part: str) -> list[str]:
     """Return the scans that a list names, in its order; none for a count."""
-    if choice is None or isinstance(choice, int):
+    if choice is None or (isinstance(choice, int) and part not in ("train", "exclude")):
         return []
+    if isinstance(choice, int):
+        raise ValueError(f"{part} must be names or a text file of names, got {choice}; write the whole name of a scan")
     where, given = part, choice
-    if isinstance(choice, str) and case_name(choice) in items:
-        given = [choice]
+    if isinstance(choice, str | Path) and Path(choice).is_file():
+        where, given = str(choice), _read_names(Path(choice), part)
     elif isinstance(choice, str | Path):
-        where = str(choice)
-        given = _read_names(Path(choice), part)
+        given = [name.strip() for name in str(choice).split(",")]
     numbers: dict[str, list[str]] = {}
     for name in items:
         if digits := re.search(r"\d+$", name):
@@ -145,7 +146,7 @@ def _read_names(file: Path, part: str) -> list[str]:
     try:
         return file.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError):
-        raise ValueError(f"{part} must be a number or a text file of names, {file} is neither") from None
+        raise ValueError(f"{part} must be names or a text file of names, {file} is no text") from None
 
 
 def _find(entry: str, items: dict[str, Item], numbers: dict[str, list[str]], where: str) -> str:
@@ -155,7 +156,7 @@ def _find(entry: str, items: dict[str, Item], numbers: dict[str, list[str]], whe
     number = re.fullmatch(r"(?:image)?(\d+)", name)
     candidates = numbers.get(number.group(1), []) if number else []
     if len(candidates) != 1:
-        state = f"of {' and '.join(candidates)}" if candidates else "of no scan in imagesTr"
+        state = f"of {' and '.join(candidates)}" if candidates else "of no scan in imagesTr, nor a text file of names"
         raise ValueError(f"{where}: {entry} is the name {state}; correct the list or the file name")
     return candidates[0]
 

@@ -5,14 +5,24 @@ from pathlib import Path
 
 import numpy as np
 
+MAGIC = b"DICM"  # after 128 bytes
 STEP_TOLERANCE_MM = 0.01  # positions are written with few digits
+
+
+def is_dicom(file: Path) -> bool:
+    """Say whether a file is a DICOM image by its first bytes; the index DICOMDIR is none."""
+    if file.name == "DICOMDIR" or not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(128 + len(MAGIC))[128:] == MAGIC
 
 
 def series_files(files: Sequence[str]) -> list[str]:
     """Return the files of the one series, sorted by position; file names do not matter.
 
     Raises:
-        ValueError: when there is none or several, slices are missing or doubled, or they are sheared (gantry tilt).
+        ValueError: when there is none or several, a file is damaged, slices are missing or doubled, or they are sheared
+            (gantry tilt).
     """
     import itk  # takes a second, and is needed for DICOM alone
 
@@ -27,6 +37,10 @@ def series_files(files: Sequence[str]) -> list[str]:
         told = ", ".join(f"{uid} ({len(parts)} files)" for uid, parts in series.items()) or Path(files[0]).parent
         raise ValueError(f"{len(series)} DICOM series, must be one: {told}; leave that of the scan alone in its folder")
     ((name, found),) = series.items()
+    readable = {Path(file).name for file in found}
+    for file in map(Path, files):  # GDCM leaves out what it cannot read
+        if file.name not in readable and (file.suffix.lower() == ".dcm" or is_dicom(file)):
+            raise ValueError(f"{file} is a damaged DICOM file; get the series again")
     if len(found) < 2:
         raise ValueError(f"series {name} has one slice; get the whole series again")
     places_mm, normals = np.split(np.array([_place_mm(file) for file in found]), 2, axis=1)  # (slices, 3) each

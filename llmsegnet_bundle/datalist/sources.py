@@ -1,8 +1,10 @@
 """What there is to segment: files of scans, and folders of DICOM files."""
 
+import os
 from pathlib import Path
 
 from llmsegnet_bundle.datalist.lists import SUFFIXES, Item, PathLike, case_name, channel_files, scan_files, scan_item
+from llmsegnet_bundle.datalist.series import is_dicom
 
 IMAGES = tuple(suffix for suffix in SUFFIXES if suffix != ".h5")
 
@@ -15,12 +17,19 @@ def images(path: PathLike, in_channels: int = 1) -> list[Item]:
         in_channels: more than 1 for scans with a NIfTI file a channel, as `scan_files`.
 
     Raises:
-        ValueError: when there is none, or two have the same name but for the suffix.
+        ValueError: when there is none, loose DICOM files lie among other scans, or two have the same name but for the
+            suffix.
     """
-    where = Path(path)
-    found = [where] if _is_scan(where) else []
-    if not found and where.is_dir():
+    where = Path(os.path.abspath(path))  # a name for "."
+    found = []
+    if where.is_dir():
         found = scan_files(where, in_channels) if in_channels > 1 else sorted(filter(_is_scan, where.iterdir()))
+    if _is_scan(where):
+        if found:
+            raise ValueError(
+                f"{where} holds {found[0].name} and loose DICOM files; give each series a folder of its own"
+            )
+        found = [where]
     if not found:
         raise ValueError(
             f"{where}: no scan there; give a {', '.join(IMAGES)} file, a DICOM folder, or a folder of these"
@@ -34,10 +43,5 @@ def images(path: PathLike, in_channels: int = 1) -> list[Item]:
 
 def _is_scan(path: Path) -> bool:
     if path.is_dir():
-        return any(file.is_file() and _is_dicom(file) for file in path.iterdir())
+        return any(map(is_dicom, path.iterdir()))
     return channel_files(path)[0].is_file() and path.name.endswith(IMAGES) and not path.name.startswith(".")
-
-
-def _is_dicom(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"

@@ -26,7 +26,7 @@ class Checkpoint:
 
     Args:
         folder: of `last.pt`; made when missing.
-        model_file: weights of `network` at the best validation metric.
+        model_file: weights of `network` at the best validation metric; without validation scans the last ones.
         network: whose state dict goes to `model_file`.
         objects: name -> object with `state_dict` (network, optimizers, schedulers).
         sampler: set to the step from which the run continues.
@@ -88,8 +88,10 @@ class Checkpoint:
     def epoch_done(self, engine: Workflow) -> None:
         """Keep the weights if they are the best yet, and save."""
         state = self.validator.state
-        if self.writes and state.best_metric_epoch == engine.state.epoch:
+        best, unvalidated = state.best_metric_epoch == engine.state.epoch, state.epoch_length == 0
+        if self.writes and (best or unvalidated):
             _write(self.network.state_dict(), self.model_file)
+        if self.writes and best:
             tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")
         self._save(engine)
         if self.stop_signal and engine.state.iteration < self.total_steps:

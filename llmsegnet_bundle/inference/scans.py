@@ -33,9 +33,11 @@ def segment_scans(
         show_progress: draw a bar.
 
     Raises:
-        ValueError: at the end, with a line for each scan that failed.
+        ValueError: when `output_dir` is where several scans are, or at the end, with a line for each scan that failed.
     """
     names = [item_files(item)[0] for item in dataset.data]
+    if len(names) > 1 and Path(output_dir).resolve() in {Path(name).resolve().parent for name in names}:
+        raise ValueError(f"output_dir: {output_dir} holds the scans; give another, as masks there would count as scans")
     done = [all(case_file(output_dir, name, postfix).is_file() for postfix in postfixes) for name in names]
     todo = [i for i in range(len(names)) if overwrite or not done[i]]
     if len(todo) < len(names):

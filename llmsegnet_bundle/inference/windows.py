@@ -1,11 +1,11 @@
 """Inference over windows: probabilities averaged, strides as asked, in the arithmetic that the device is fast in."""
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
+import psutil
 import torch
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
@@ -58,7 +58,9 @@ class ProbabilityInferer(SlidingWindowInferer):
             raise ValueError(f'window_weights must be "gaussian" or "constant", got {weights!r}')
         if alternate and members:
             raise ValueError("alternate: must be false when uncertainty needs alpha and beta at each window")
-        strides = list(window if stride_voxel in tuple(EVEN) else stride_voxel)
+        strides = list(window) if stride_voxel in tuple(EVEN) else stride_voxel
+        if not isinstance(strides, list | tuple):
+            strides = []
         if len(strides) != len(window) or any(s not in range(1, w + 1) for s, w in zip(strides, window, strict=True)):
             raise ValueError(
                 f'stride_voxel must be "half", "third", or 1 to the window {list(window)} per side, got {stride_voxel}'
@@ -127,7 +129,7 @@ def window_batch(window: Sequence[int], device: torch.device | str) -> int:
 
 
 def free_bytes(device: torch.device | str) -> int:
-    """Return the memory of `device` that nothing uses."""
+    """Return the memory of `device` that can be had: what nothing uses, or a cache would give back."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return psutil.virtual_memory().available

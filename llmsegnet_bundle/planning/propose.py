@@ -36,12 +36,15 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
         device: whose free memory bounds the crop.
 
     Raises:
-        ValueError: when nothing is labeled in any scan.
+        ValueError: when nothing is labeled in any scan, or the labels' numbers have a gap.
     """
-    labeled = [scan for scan in facts if scan.classes is not None]
+    labeled = [scan for scan in facts if scan.values is not None]
     sample = np.concatenate([scan.intensities for scan in labeled])
     if not len(sample):
         raise ValueError("no label holds anything but background; fill labelsTr")
+    values = sorted({0}.union(*(scan.values for scan in labeled if scan.values)))
+    if values != list(range(len(values))):
+        raise ValueError(f"the labels hold {', '.join(map(str, values))}; renumber them to 0, 1, 2 ... without a gap")
     spacing_mm = _spacing_mm(facts)
     median_size = np.median([np.multiply(scan.size_voxel, scan.spacing_mm) / spacing_mm for scan in facts], axis=0)
     bytes_a_voxel = STEP_BYTES if has_bf16(device) else 2 * STEP_BYTES
@@ -61,7 +64,7 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     else:
         intensity = {"_target_": "ScaleIntensityRangePercentilesd", "lower": 0.5, "upper": 99.5, **scaling}
     settings = {
-        "classes": max(2, max(scan.classes or 0 for scan in labeled)),
+        "classes": len(values),
         "labeled": "all",
         "validation": validation,
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],

@@ -21,7 +21,7 @@ class ScanFacts(NamedTuple):
     Args:
         size_voxel: (H, W, D).
         spacing_mm: between voxel centers.
-        classes: highest number in its label + 1; None without a label.
+        values: numbers that its label holds; None without a label.
         volume_ml: of all that is labeled; None without a label.
         extent_mm: of the box around what is labeled; None where nothing is.
         intensities: of a sample of the labeled voxels.
@@ -29,7 +29,7 @@ class ScanFacts(NamedTuple):
 
     size_voxel: tuple[int, ...]
     spacing_mm: tuple[float, ...]
-    classes: int | None
+    values: tuple[int, ...] | None
     volume_ml: float | None
     extent_mm: tuple[float, ...] | None
     intensities: np.ndarray
@@ -64,12 +64,13 @@ def scan_facts(item: Item) -> ScanFacts:
     places = np.argwhere(label)
     volume_ml = len(places) * float(np.prod(spacing_mm)) / 1000
     if not len(places):
-        return ScanFacts(size, spacing_mm, 1, 0.0, None, np.empty(0))
+        return ScanFacts(size, spacing_mm, (0,), 0.0, None, np.empty(0))
     sides = turn(places.max(axis=0) - places.min(axis=0) + 1)
     extent_mm = tuple(side * step for side, step in zip(sides, spacing_mm, strict=True))
     chosen = places[np.random.default_rng(0).integers(len(places), size=min(SAMPLE, len(places)))]
     intensities = voxels[tuple(chosen.T)].astype(np.float32)
-    return ScanFacts(size, spacing_mm, int(label.max()) + 1, volume_ml, extent_mm, intensities)
+    values = tuple(int(value) for value in np.unique(label))
+    return ScanFacts(size, spacing_mm, values, volume_ml, extent_mm, intensities)
 
 
 def _in_ras_order(values: Sequence, affine: np.ndarray) -> tuple:

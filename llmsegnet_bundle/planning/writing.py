@@ -1,6 +1,7 @@
 """The files of a new bundle: its differences from the recipe, and its model card."""
 
 import datetime
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -23,8 +24,8 @@ class Subject(NamedTuple):
 
 def train_command(folder: Path, dataset_dir: str | Path) -> str:
     """Return what a person types to train the bundle in `folder`."""
-    config = f"--config_file {folder}/configs/train.json"
-    return f"python -m monai.bundle run training {config} --bundle_root {folder} --dataset_dir {dataset_dir}"
+    places = ["--config_file", f"{folder}/configs/train.json", "--bundle_root", str(folder)]
+    return shlex.join(["python", "-m", "monai.bundle", "run", "training", *places, "--dataset_dir", str(dataset_dir)])
 
 
 def dataset_yaml(subject: Subject, plan: Plan) -> str:
@@ -73,7 +74,7 @@ def model_card(subject: Subject, plan: Plan, facts: Sequence[ScanFacts]) -> str:
         text="without text" if without else "with text about it fused at the bottleneck",
         date=datetime.date.today().isoformat(),
         scans=len(facts),
-        labeled=sum(scan.classes is not None for scan in facts),
+        labeled=sum(scan.values is not None for scan in facts),
         validation=settings["validation"],
         spacing=" x ".join(map(str, settings["spacing_mm"])),
         crop="x".join(map(str, settings["crop"])),

@@ -172,5 +172,6 @@ def _write_splits(record: Record, data: DataSet, anew: bool) -> list[str]:
             counts = ", ".join(f"{len(items)} {part}" for part, items in lists.items())
             lines.append(f"{file.name}: {counts}, digest {digest(lists)}")
         except ValueError as error:
+            file.unlink(missing_ok=True)  # of other scans than are there now
             lines.append(f"no split file {name}: {error}")
     return lines

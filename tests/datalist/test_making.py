@@ -116,7 +116,7 @@ def test_folds_hold_every_scan_with_a_label_out_once(tmp_path):
 
 def test_exclude_leaves_out(tmp_path):
     folder(tmp_path, cases(5))
-    for i, choice in enumerate((["c00", "c04"], "c00", listed(tmp_path / "bad.list", "c00"))):
+    for i, choice in enumerate((["c00", "c04"], "c00", "c00,c04", "00, 04", listed(tmp_path / "bad.list", "c00"))):
         (file,) = make_split(tmp_path, tmp_path / f"{i}.json", 1, 1, exclude=choice)
         assert names_of(file)["labeled"] == ["c01"]
 
@@ -138,13 +138,14 @@ def test_names_of_the_field_find_their_scans(tmp_path, entries):
         ({"validation": ["c01", "c01"]}, "validation names c01 twice"),
         (
             {"validation": ["c09"]},
-            "validation: c09 is the name of no scan in imagesTr; correct the list or",
+            "validation: c09 is the name of no scan in imagesTr, nor a text file of names; correct",
         ),
         ({"validation": ["7"]}, "validation: 7 is the name of no scan in imagesTr"),
         (
             {"validation": "nowhere.list"},
-            r"validation must be a number or a text file of names, nowhere\.list is",
+            r"validation: nowhere\.list is the name of no scan in imagesTr, nor a text file",
         ),
+        ({"exclude": 70}, "exclude must be names or a text file of names, got 70"),
         ({"labeled": 0}, "labeled must be from 1 to the 4 scans with a label left, got 0"),
         ({"labeled": 5}, "labeled must be from 1 to the 4 scans with a label left, got 5"),
         ({"validation": 7}, "validation must be from 0 to the 5 scans with a label left, got 7"),

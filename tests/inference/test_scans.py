@@ -201,12 +201,14 @@ def test_largest_component_and_holes(cleaned, weights, tmp_path):
     assert mask[6, 6, 6]
 
 
-@pytest.mark.parametrize("change", ["missing", "twice", "two series"])
+@pytest.mark.parametrize("change", ["missing", "twice", "damaged", "two series"])
 def test_incomplete_series_fails_in_one_line(change, weights, tmp_path):
     source = tmp_path / "series"
     write_series(scan("oblique"), source)
     if change == "missing":
         (source / "014.dcm").unlink()
+    elif change == "damaged":  # the first slice, so that the others have no gap
+        (source / "000.dcm").write_bytes((source / "000.dcm").read_bytes()[:-10])
     elif change == "twice":
         (source / "copy.dcm").write_bytes((source / "014.dcm").read_bytes())
     else:
@@ -214,8 +216,8 @@ def test_incomplete_series_fails_in_one_line(change, weights, tmp_path):
         for file in (tmp_path / "other").iterdir():
             file.rename(source / f"other_{file.name}")
     uneven = r"(0|1\.25) mm between .* and .*, 0\.625 mm between others"
-    match = "2 DICOM series, must be one" if change == "two series" else uneven
-    with pytest.raises(SystemExit, match=match):
+    told = {"two series": "2 DICOM series, must be one", "damaged": r"000\.dcm is a damaged DICOM file"}
+    with pytest.raises(SystemExit, match=told.get(change, uneven)):
         segment(source, tmp_path / "masks", weights)
     assert not (tmp_path / "masks").exists()
 
@@ -227,6 +229,34 @@ def test_no_scan_and_two_of_one_name_stop_in_one_line(folder, weights, tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match="no scan there"):
         segment(tmp_path / "empty", tmp_path / "masks", weights)
+
+
+def test_dicom_files_among_other_scans_are_refused(folder, weights, tmp_path):
+    write_series(scan(), tmp_path / "series")
+    (tmp_path / "series/000.dcm").rename(folder / "000.dcm")
+    with pytest.raises(SystemExit, match=r"holds a\.nii\.gz and loose DICOM files"):
+        segment(folder, tmp_path / "masks", weights)
+    (folder / "000.dcm").rename(folder / "DICOMDIR")  # the index of a disk is no scan
+    with pytest.raises(SystemExit, match="3 of 5 scans failed"):
+        segment(folder, tmp_path / "masks", weights)
+
+
+def test_masks_are_not_written_among_the_scans(folder, weights):
+    with pytest.raises(SystemExit, match="holds the scans; give another"):
+        segment(folder, folder, weights)
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"deploy": "gamma"}, "deploy: must be mean, alpha or beta, got 'gamma'"),
+        ({"deploy": "alpha", "alternate": True}, "alternate: must be False when deploy is alpha"),
+        ({"stride_voxel": 18}, "stride_voxel must be"),
+    ],
+)
+def test_bad_setting_stops_in_one_line(setting, match, folder, weights, tmp_path):
+    with pytest.raises(SystemExit, match=match):
+        segment(folder, tmp_path / "masks", weights, **setting)
 
 
 def test_uncertainty_refuses_alternate(weights, tmp_path):

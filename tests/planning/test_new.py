@@ -1,5 +1,7 @@
 import json
+import shlex
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -12,6 +14,7 @@ from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.planning import new_bundle
 from llmsegnet_bundle.planning.texts import QUESTIONS, ask
+from llmsegnet_bundle.planning.writing import train_command
 from llmsegnet_bundle.text import load_embedding, load_provenance
 
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
@@ -30,10 +33,13 @@ def bundle(scans, tmp_path_factory):
 
 
 def test_new_bundle_trains_and_evaluates_at_once(bundle, scans, tmp_path):
-    own = {"crop": [64, 64, 64], "spacing_mm": [1.25] * 3, "labeled": "all"}
-    parser = run(["train"], scans, tmp_path, bundle, **own)
-    assert parser["crop"] == yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))["crop"]
-    run(["train", "evaluate"], scans, tmp_path, bundle, stride_voxel="half", **own)
+    proposed = yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
+    kept = {key: proposed[key] for key in ("crop", "labeled", "validation")}
+    parser = run(["train"], scans, tmp_path, bundle, **kept)
+    record = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))
+    assert [len(record["split"][part]) for part in ("labeled", "unlabeled", "validation")] == [3, 0, 1]
+    assert parser["spacing_mm"] == [1.25] * 3
+    run(["train", "evaluate"], scans, tmp_path, bundle, stride_voxel="half", **kept)
     assert "left atrium" in json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))
 
 
@@ -61,12 +67,9 @@ def test_encoder_gives_an_embedding_with_its_texts(scans, tmp_path, monkeypatch)
 
 
 def test_failure_leaves_nothing(scans, tmp_path, monkeypatch):
-    def fail(texts, encoder):
-        raise ValueError("encoder: broken")
-
-    monkeypatch.setattr("llmsegnet_bundle.text.encode_sentences", fail)
-    with pytest.raises(ValueError, match="encoder: broken"):
-        new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="some/encoder")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ValueError, match="encoder: /no/such/encoder cannot be loaded"):
+        new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="/no/such/encoder")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,6 +78,11 @@ def test_existing_folder_and_missing_names_are_refused(bundle, scans, tmp_path):
         new_bundle(bundle, "left atrium", "MR", scans)
     with pytest.raises(ValueError, match="must name the 2 classes"):
         new_bundle(tmp_path / "b", "left atrium", "MR", scans, class_names=["background"])
+
+
+def test_command_quotes_paths():
+    command = train_command(Path("my liver"), "/data/my scans")
+    assert shlex.split(command)[-3:] == ["my liver", "--dataset_dir", "/data/my scans"]
 
 
 def test_command_ends_in_one_line_for_a_wrong_folder(monkeypatch, tmp_path):

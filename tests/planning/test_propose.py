@@ -8,10 +8,9 @@ from llmsegnet_bundle.planning.propose import LARGEST_CROP, crop_for, propose
 from llmsegnet_bundle.planning.survey import ScanFacts
 
 
-def facts(size=(100, 100, 100), spacing_mm=(1.0, 1.0, 1.0), classes=2, values=(0.0, 100.0)):
-    sample = np.linspace(*values, 1001)
-    labeled = classes is not None
-    return ScanFacts(size, spacing_mm, classes, 10.0 if labeled else None, None, sample if labeled else np.empty(0))
+def facts(size=(100, 100, 100), spacing_mm=(1.0, 1.0, 1.0), values=(0, 1), intensities=(0.0, 100.0)):
+    sample = np.empty(0) if values is None else np.linspace(*intensities, 1001)
+    return ScanFacts(size, spacing_mm, values, None if values is None else 10.0, None, sample)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +36,8 @@ def test_large_scans_give_a_crop_within_the_budget_and_in_their_proportions(size
     assert all(side % 16 == 0 and side >= 48 for side in crop)
     whole = max(size[:2]) ** 2 * size[2]
     assert math.prod(crop) > 0.6 * min(most, whole)
-    assert (crop[0] > crop[2]) == (max(size[:2]) > size[2]) or 48 in crop
+    shares = crop[0] / max(size[:2]), crop[2] / size[2]
+    assert 0.6 < shares[0] / shares[1] < 1.6 or 48 in crop
 
 
 def test_little_memory_gives_a_smaller_crop(monkeypatch):
@@ -56,11 +56,11 @@ def test_a_fifth_of_the_labeled_scans_validates_and_few_labels_weigh_less():
     assert settings([facts()] * 10)["validation"] == 2
     assert settings([facts()] * 2)["validation"] == 1
     assert settings([facts()] * 10)["unsupervised_weight"] == 1.0
-    assert settings([facts()] * 10 + [facts(classes=None)] * 100)["unsupervised_weight"] == 0.3
+    assert settings([facts()] * 10 + [facts(values=None)] * 100)["unsupervised_weight"] == 0.3
 
 
 def test_ct_gets_one_window_and_no_rotation():
-    found = settings([facts(values=(-50.0, 150.0))] * 3, "CT")
+    found = settings([facts(intensities=(-50.0, 150.0))] * 3, "CT")
     (window,) = found["intensity_transforms"]
     assert (window["a_min"], window["a_max"]) == (-49.0, 149.0)
     assert found["augment_transforms"] == []
@@ -69,9 +69,11 @@ def test_ct_gets_one_window_and_no_rotation():
 
 
 def test_classes_are_those_of_the_labels():
-    assert settings([facts(classes=4), facts(classes=2)])["classes"] == 4
+    assert settings([facts(values=(0, 2, 3)), facts()])["classes"] == 4
     with pytest.raises(ValueError, match="no label holds anything but background"):
         propose([facts()._replace(intensities=np.empty(0))] * 2, "MR", "cpu")
+    with pytest.raises(ValueError, match="the labels hold 0, 255; renumber them"):
+        propose([facts(values=(0, 255))] * 2, "MR", "cpu")
 
 
 def test_every_setting_has_its_reason():

@@ -27,7 +27,7 @@ def test_facts_are_of_the_axes_of_space(tmp_path):
     facts = scan_facts(item)
     assert facts.size_voxel == (30, 40, 20)
     assert facts.spacing_mm == (1.0, 2.0, 3.0)
-    assert facts.classes == 4
+    assert facts.values == (0, 1, 3)
     assert facts.volume_ml == pytest.approx(5 * 10 * 6 * 6 / 1000)
     assert facts.extent_mm == (10.0, 12.0, 15.0)
     assert set(facts.intensities) == {70.0}
@@ -37,7 +37,7 @@ def test_survey_counts_scans_without_a_label(tmp_path):
     for name in "abc":
         write(tmp_path, name, label=name != "c")
     facts = survey(tmp_path)
-    assert [scan.classes for scan in facts] == [4, 4, None]
+    assert [scan.values for scan in facts] == [(0, 1, 3), (0, 1, 3), None]
     texts = describe(facts, "liver", "CT")
     assert "volume of about 2 ml" in texts[1]
     assert "10 mm from left to right, 12 mm from back to front and 15 mm" in texts[2]
