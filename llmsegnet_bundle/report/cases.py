@@ -48,7 +48,9 @@ def read_case(run: Run, name: str, dataset_dir: str | Path | None = None) -> Cas
         shapes = ", ".join(str(volume.shape) for volume in volumes)
         raise ValueError(f"{name}: scan, label and mask must have one 3-D shape, got {shapes}; evaluate again")
     x_mm, y_mm, z_mm = (float(side) for side in scan.header.get_zooms())
-    return Case(volumes[0], volumes[1], volumes[2], (x_mm, y_mm, z_mm))
+    classes = (run.record.get("settings") or {}).get("classes")
+    label = volumes[1] if classes is None else np.minimum(volumes[1], classes - 1)  # merged as the bundles merge them
+    return Case(volumes[0], label, volumes[2], (x_mm, y_mm, z_mm))
 
 
 def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path, Path]:

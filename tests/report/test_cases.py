@@ -23,3 +23,12 @@ def test_flipped_scan_is_turned_with_its_masks(tmp_path):
 
 def test_case_name_has_no_suffix():
     assert [case_name(name) for name in ("x/a.b.nii.gz", "a.nii", "a")] == ["a.b", "a", "a"]
+
+
+def test_label_is_merged_to_the_classes_of_the_run(tmp_path):
+    data = np.arange(60, dtype=np.uint8).reshape(3, 4, 5) % 5
+    for name in ("imagesTr/a", "labelsTr/a", "a_seg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    case = read_case(Run(tmp_path, {"settings": {"classes": 2}}), "a", tmp_path)
+    np.testing.assert_array_equal(case.label, data > 0)
