@@ -20,6 +20,7 @@ def use_100_mb():
     return cost(lambda: bytearray(b"1" * 100_000_000), repeats=1)
 
 
+@pytest.mark.slow
 def test_memory_of_a_turn_is_measured_in_its_own_process():
     ballast = bytearray(b"1" * 300_000_000)  # of this process, not of the measured one
     measured = in_fresh_process(use_100_mb)

@@ -14,6 +14,7 @@ def test_autocast_inferer_computes_in_the_fast_type(fast, dtype, monkeypatch):
     assert AutocastInferer()(torch.zeros(1, 2), torch.nn.Linear(2, 2)).dtype == dtype
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="page faults are counted as on Linux")
 def test_freed_memory_is_used_again():
     code = """
