@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.networks.pair import DEPLOYS
 from llmsegnet_bundle.precision import has_bf16
 
 # each config and the parts of the recipe that it is merged from; later parts win
@@ -72,7 +73,7 @@ def check_deploy(deploy: str, alternate: bool = False) -> str:
     Raises:
         ValueError: when it is unknown, or `alternate` mixes both networks into what should be the answer of one.
     """
-    if deploy not in ("mean", "alpha", "beta"):
+    if deploy not in DEPLOYS:
         raise ValueError(f"deploy: must be mean, alpha or beta, got {deploy!r}")
     if alternate and deploy != "mean":
         raise ValueError(f"alternate: must be False when deploy is {deploy}, as it answers with both networks")

@@ -1,6 +1,6 @@
 """Which scans are labeled, unlabeled, validation and test: read from a folder or a split file, made and checked."""
 
-from llmsegnet_bundle.datalist.checks import check_scans, fingerprint, read_classes, read_scan
+from llmsegnet_bundle.datalist.checks import check_scans, fingerprint, read_classes, read_image, read_scan
 from llmsegnet_bundle.datalist.lists import (
     SPLITS,
     Datalist,
@@ -46,6 +46,7 @@ __all__ = [
     "preset_lists",
     "preset_names",
     "read_classes",
+    "read_image",
     "read_scan",
     "scan_files",
     "unlabeled",

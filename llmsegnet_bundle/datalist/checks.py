@@ -113,17 +113,23 @@ def read_classes(
 
 def _check_scan(image: str, label: str | None, classes: int) -> None:
     first, *others = channel_files(image)
-    shape, affine = _check_voxels(first)
+    voxels, affine = read_image(first)
+    shape = voxels.shape
     for other in others:
-        own_shape, own_affine = _check_voxels(other)
-        if own_shape != shape or not np.allclose(own_affine, affine, atol=1e-3):
+        own_voxels, own_affine = read_image(other)
+        if own_voxels.shape != shape or not np.allclose(own_affine, affine, atol=1e-3):
             raise ValueError(f"{other} lies on another grid than {first}; resample the channels of a scan to one")
     if label is not None:
         read_classes(label, shape, affine, image, classes)
 
 
-def _check_voxels(image: Path) -> tuple[tuple[int, ...], np.ndarray]:
+def read_image(image: PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the voxels of a scan, as stored, and its affine.
+
+    Raises:
+        ValueError: as `read_scan`, or when a voxel is not finite.
+    """
     voxels, affine = read_scan(image)
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
         raise ValueError(f"{image} has NaN or infinite voxels; replace them or leave the scan out")
-    return voxels.shape, affine
+    return voxels, affine

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+DEPLOYS = ("mean", "alpha", "beta")
+
 
 class LLMSegNetPair(nn.Module):
     """Networks alpha and beta as one: `forward` gives what is deployed.
@@ -25,7 +27,7 @@ class LLMSegNetPair(nn.Module):
 
     def __init__(self, alpha: nn.Module, beta: nn.Module, deploy: str = "mean") -> None:
         super().__init__()
-        if deploy not in ("mean", "alpha", "beta"):
+        if deploy not in DEPLOYS:
             raise ValueError(f'deploy must be "mean", "alpha" or "beta", got {deploy!r}')
         self.alpha = alpha
         self.beta = beta

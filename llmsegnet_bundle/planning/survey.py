@@ -8,7 +8,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.datalist import Item, from_folder, read_classes, read_scan
+from llmsegnet_bundle.datalist import Item, from_folder, read_classes, read_image
 from llmsegnet_bundle.parallel import cores, map_cases
 
 SAMPLE = 10_000  # voxels of an organ whose intensities are kept, as nnU-Net keeps them
@@ -52,9 +52,7 @@ def scan_facts(item: Item) -> ScanFacts:
     Raises:
         ValueError: when a file is unreadable, has NaN or infinite voxels, or does not fit its scan.
     """
-    voxels, affine = read_scan(item["image"])
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        raise ValueError(f"{item['image']} has NaN or infinite voxels; replace them or leave the scan out")
+    voxels, affine = read_image(item["image"])
     turn = partial(_in_ras_order, affine=affine)
     spacing_mm = turn(np.linalg.norm(affine[:3, :3], axis=0))
     size = turn(voxels.shape)

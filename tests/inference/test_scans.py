@@ -1,16 +1,13 @@
 """The inference config as a user runs it: scans of all kinds in, maps on their own grids out, a folder at a time."""
 
-from pathlib import Path
-
 import itk
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow
+from bundle_runs import ROOT, workflow
 
-ROOT = Path(__file__).parents[2]
-BUNDLE, PANCREAS = ROOT / "bundles/left_atrium", ROOT / "bundles/pancreas_ct"
+PANCREAS = ROOT / "bundles/pancreas_ct"
 REAL_CT = ROOT.parent / "shared/data/ct_example/example_ct.nii.gz"
 SMALL = {"base_filters": 2, "crop": [48, 48, 48], "text_embedding": "none", "show_progress": False}
 
@@ -18,23 +15,14 @@ SMALL = {"base_filters": 2, "crop": [48, 48, 48], "text_embedding": "none", "sho
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     file = tmp_path_factory.mktemp("weights") / "model.pt"
-    torch.save(workflow().parser.get_parsed_content("network_def").state_dict(), file)
+    torch.save(workflow(["inference"], **SMALL).parser.get_parsed_content("network_def").state_dict(), file)
     return file
-
-
-def workflow(bundle=BUNDLE, **overrides):
-    return ConfigWorkflow(
-        str(bundle / "configs/inference.json"),
-        meta_file=str(bundle / "configs/metadata.json"),
-        logging_file=False,
-        workflow_type="inference",
-        **({"bundle_root": str(bundle)} | SMALL | overrides),
-    )
 
 
 def segment(source, folder, weights, **overrides):
     """Segment with two networks that find what is bright, so that a mask has to lie on its object."""
-    flow = workflow(dataset_dir=str(source), output_dir=str(folder), model_file=str(weights), **overrides)
+    places = {"dataset_dir": str(source), "output_dir": str(folder), "model_file": str(weights)}
+    flow = workflow(["inference"], **(SMALL | places | overrides))
     flow.initialize()
     pair = flow.parser.get_parsed_content("network")
     pair.alpha.forward = bright(50)
