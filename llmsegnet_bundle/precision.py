@@ -76,7 +76,7 @@ def keep_freed_memory() -> None:
     if mallopt:
         m_trim_threshold, m_mmap_max = -1, -4  # of malloc.h
         mallopt(m_mmap_max, 0)
-        mallopt(m_trim_threshold, 2**31 - 1)
+        mallopt(m_trim_threshold, -1)  # never
 
 
 class AutocastInferer(SimpleInferer):

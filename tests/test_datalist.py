@@ -98,7 +98,7 @@ def test_from_folder_empty_folder_is_refused(tmp_path):
 
 
 def test_from_folder_label_without_scan_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"labelsTr/LA_6.nii.gz is a label without a scan"):
+    with pytest.raises(ValueError, match=r"labelsTr/LA_6.nii.gz has no scan"):
         from_folder(folder(tmp_path, scans=6, labels=7), 2, 2)
 
 

@@ -101,10 +101,21 @@ def test_network_scripts_to_the_same_output(make):
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-def test_network_gives_every_parameter_a_gradient(make):
+def test_network_gives_every_parameter_it_trains_a_gradient(make):
     network = make()
     network(torch.randn(2, 1, 32, 32, 32)).square().mean().backward()
-    assert all(p.grad is not None for p in network.parameters())
+    assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
+
+
+def test_vnet_leaves_out_gradients_that_batch_norm_makes_zero():
+    network = VNet(base_filters=2).double()
+    frozen = {name for name, p in network.named_parameters() if not p.requires_grad}
+    assert frozen == {f"decoder.{i}.up.0.bias" for i in range(4)}
+    network.requires_grad_(True)
+    network(torch.randn(2, 1, 32, 32, 32, dtype=torch.double)).square().mean().backward()
+    for name, p in network.named_parameters():
+        if name in frozen:
+            assert p.grad.abs().max() < 1e-12 < network.get_parameter(name.replace("bias", "weight")).grad.abs().max()
 
 
 @pytest.mark.parametrize("backbone", [VNet, UNet])

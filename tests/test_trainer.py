@@ -68,7 +68,7 @@ def literal_step(pair, batch, lr):
         net.zero_grad()
         loss.backward()
         with torch.no_grad():
-            for p in net.parameters():
+            for p in (p for p in net.parameters() if p.requires_grad):
                 p -= lr * (p.grad + 1e-4 * p)
 
 

@@ -58,25 +58,46 @@ def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str 
     Raises:
         ValueError: when a folder or a scan is missing, or there are fewer labels than asked for.
     """
-    least, folder = _least(labeled), Path(dataset_dir) / "imagesTr"
+    least = _least(labeled)
     if validation < 0:
         raise ValueError(f"validation must be at least 0, got {validation}")
-    images, labels = scan_files(folder, in_channels), scan_files(folder.with_name("labelsTr"))
-    if not images:
-        state = "has no *.nii.gz or *.nii" if folder.is_dir() else "does not exist"
-        raise ValueError(f"{folder} {state}; set dataset_dir to the folder that holds imagesTr and labelsTr")
-    if orphans := [label for label in labels if folder / label.name not in images]:
-        raise ValueError(f"{orphans[0]} is a label without a scan; give it the file name of its scan in imagesTr")
-    have, need = len(labels), least + validation
+    items = list(folder_items(dataset_dir, in_channels).values())
+    pairs = [item for item in items if "label" in item]
+    have, need = len(pairs), least + validation
     if have < need:
         advice = "lower labeled" if have > validation else "lower validation" if have > 1 else "fill labelsTr"
         raise ValueError(f"{dataset_dir} has {have} scans with a label, labeled + validation need {need}; {advice}")
-    pairs = [scan_item(folder / label.name, label) for label in labels]
     first = len(pairs) - validation  # of the validation scans
     kept, held_out = pairs[: first if labeled == "all" else least], pairs[first:]
     used = {item["image"] for item in kept + held_out}
-    unlabeled = [scan_item(image) for image in images if str(image) not in used]
+    unlabeled = [scan_item(item["image"]) for item in items if item["image"] not in used]
     return {"labeled": kept, "unlabeled": unlabeled, "validation": held_out}
+
+
+def folder_items(dataset_dir: PathLike, in_channels: int = 1) -> dict[str, Item]:
+    """Return the scans of `imagesTr` by their case names, sorted, each with its label of `labelsTr` if it has one.
+
+    Args:
+        dataset_dir: holds imagesTr and labelsTr with the same file names.
+        in_channels: as for `scan_files`, of imagesTr.
+
+    Raises:
+        ValueError: when there is no scan, a label has none, or two scans have one name.
+    """
+    folder = Path(dataset_dir) / "imagesTr"
+    images = scan_files(folder, in_channels)
+    labels = {label.name: label for label in scan_files(folder.with_name("labelsTr"))}
+    if not images:
+        state = "has no *.nii.gz or *.nii" if folder.is_dir() else "does not exist"
+        raise ValueError(f"{folder} {state}; set dataset_dir to the folder that holds imagesTr and labelsTr")
+    if orphans := sorted(labels.keys() - {image.name for image in images}):
+        raise ValueError(f"{labels[orphans[0]]} has no scan; give it the file name of its scan in imagesTr")
+    items: dict[str, Item] = {}
+    for image in images:
+        if (name := case_name(image)) in items:
+            raise ValueError(f"{image} and {items[name]['image']} have one name; leave one of them")
+        items[name] = scan_item(image, labels.get(image.name))
+    return items
 
 
 def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "all") -> Datalist:

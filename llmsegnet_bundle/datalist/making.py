@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from llmsegnet_bundle.datalist.lists import Datalist, Item, PathLike, case_name, digest, scan_files, scan_item
+from llmsegnet_bundle.datalist.lists import Datalist, Item, PathLike, case_name, digest, folder_items, scan_item
 from llmsegnet_bundle.datalist.presets import preset_lists
 from llmsegnet_bundle.datalist.repeats import check_repeats
 from llmsegnet_bundle.files import write_texts
@@ -67,7 +67,7 @@ def make_split(
         >>> make_split("data/brats19", "b.json", 25, "brats19_val.list", "brats19_test.list", "brats19_train.list")
         >>> make_split("data/left_atrium", "la_16.json", 16, preset="left_atrium")
     """
-    items = _items(Path(dataset_dir), in_channels)
+    items = folder_items(dataset_dir, in_channels)
     if preset is not None:
         if test or train is not None or folds is not None or seed is not None:
             raise ValueError("preset fixes the lists; leave out test, train, folds and seed, or preset")
@@ -104,21 +104,6 @@ def make_split(
         _write(file, part, Path(dataset_dir))
         print(f"{file}: {', '.join(f'{len(entries)} {key}' for key, entries in part.items())}, digest {digest(part)}")
     return files
-
-
-def _items(root: Path, in_channels: int) -> dict[str, Item]:
-    images, labels = scan_files(root / "imagesTr", in_channels), scan_files(root / "labelsTr")
-    if not images:
-        raise ValueError(f"{root}/imagesTr has no *.nii.gz or *.nii; set dataset_dir to the folder that holds imagesTr")
-    by_name = {label.name: label for label in labels}
-    if orphans := sorted(by_name.keys() - {image.name for image in images}):
-        raise ValueError(f"{by_name[orphans[0]]} is a label without a scan; give it the name of its scan in imagesTr")
-    items: dict[str, Item] = {}
-    for image in images:
-        if (name := case_name(image)) in items:
-            raise ValueError(f"{image} and {items[name]['image']} have one name; leave one of them")
-        items[name] = scan_item(image, by_name.get(image.name))
-    return items
 
 
 def _names(choice: Choice, items: dict[str, Item], part: str) -> list[str]:

@@ -24,6 +24,8 @@ class _DecoderStage(nn.Module):
     def __init__(self, convs: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
         up = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2)
+        # batch norm subtracts this bias, so its gradient is zero; summing it took a CPU 4 % of a training step
+        up.bias.requires_grad_(False)  # type: ignore[union-attr]
         self.up = nn.Sequential(up, *_norm_relu(out_channels))
         self.convs = _stage(convs, out_channels, out_channels)
 
@@ -33,6 +35,8 @@ class _DecoderStage(nn.Module):
 
 class VNet(EncoderDecoder):
     """V-Net with 9,448,866 parameters at the default values (METHOD.md section 2, grade A).
+
+    The biases of its transposed convolutions stay as they were drawn: the batch norm that follows subtracts them.
 
     Args:
         in_channels: image channels.
