@@ -10,21 +10,21 @@ def _assemble(bundle: str, check: bool = False) -> None:
     """Write the configs of a bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble
 
-    assemble(bundle, check)
+    assemble(str(bundle), check)
 
 
 def _embed(texts: str, encoder: str, output: str) -> None:
     """Encode the texts of a YAML file with a sentence encoder (a Hugging Face id or folder) into an embedding file."""
     from llmsegnet_bundle.text import embed
 
-    embed(texts, encoder, output)
+    embed(str(texts), str(encoder), str(output))
 
 
 def _halve(model_file: str, output: str) -> None:
     """Write weights in half precision, for sharing."""
     from llmsegnet_bundle.bundles import halve_weights
 
-    halve_weights(model_file, output)
+    halve_weights(str(model_file), str(output))
 
 
 def _phantom(folder: str, scans: int = 16, seed: int = 0) -> None:
@@ -33,7 +33,7 @@ def _phantom(folder: str, scans: int = 16, seed: int = 0) -> None:
 
     from llmsegnet_bundle.phantom import write_phantom
 
-    write_phantom(Path(folder), scans=scans, seed=seed)
+    write_phantom(Path(str(folder)), scans=scans, seed=seed)
 
 
 def _benchmark(
@@ -57,7 +57,7 @@ def _demo(folder: str = "runs/demo") -> None:
 
     from llmsegnet_bundle.demo import demo
 
-    demo(Path(folder))
+    demo(Path(str(folder)))
 
 
 def _evaluate(
@@ -165,7 +165,8 @@ def _report(
     """Write the HTML report of a run, from the output_dir of its training and evaluation."""
     from llmsegnet_bundle.report import write_report
 
-    print(write_report(run_dir, baseline, dataset_dir, output))
+    paths = (None if path is None else str(path) for path in (baseline, dataset_dir, output))
+    print(write_report(str(run_dir), *paths))
 
 
 COMMANDS = {
@@ -188,7 +189,7 @@ def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(str(error))
 
 

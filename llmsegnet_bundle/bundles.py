@@ -10,7 +10,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import read_mapping, write_texts
 from llmsegnet_bundle.networks.pair import DEPLOYS
 from llmsegnet_bundle.precision import has_bf16
 
@@ -49,15 +49,19 @@ def check_training(
     """Raise ValueError, in one line that names the setting, when a run with these settings would fail later."""
     check_root(bundle_root)
     # below 48 the bottleneck is 2 voxels wide, where oneDNN's bfloat16 weight gradients hold uninitialized memory
-    if len(crop) != 3 or any(side < 48 or side % 16 for side in crop):
-        raise ValueError(f"crop: must be three multiples of 16, each at least 48, got {list(crop)}")
+    if not _are_ints(crop, 3) or any(side < 48 or side % 16 for side in crop):
+        raise ValueError(f"crop: must be three multiples of 16, each at least 48, got {crop}")
     if crop[0] != crop[1]:
-        raise ValueError(f"crop: the first two sides must be equal, as scans are rotated in plane, got {list(crop)}")
-    if len(batch) != 2 or batch[0] < 1 or batch[1] < 0:
-        raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {list(batch)}")
+        raise ValueError(f"crop: the first two sides must be equal, as scans are rotated in plane, got {crop}")
+    if not _are_ints(batch, 2) or batch[0] < 1 or batch[1] < 0:
+        raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
     for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
-        if value < 1:
-            raise ValueError(f"{name}: must be at least 1, got {value}")
+        if not _are_ints([value], 1) or value < 1:
+            raise ValueError(f"{name}: must be a whole number of at least 1, got {value}")
+
+
+def _are_ints(values: Any, count: int) -> bool:
+    return isinstance(values, list | tuple) and len(values) == count and all(type(value) is int for value in values)
 
 
 def check_flags(flags: Mapping[str, Any]) -> None:
@@ -78,6 +82,12 @@ def check_deploy(deploy: str, alternate: bool = False) -> str:
     if alternate and deploy != "mean":
         raise ValueError(f"alternate: must be False when deploy is {deploy}, as it answers with both networks")
     return deploy
+
+
+def check_pair(network: nn.Module) -> None:
+    """Raise ValueError when `network` is no pair: the overlay for several processes wraps alpha and beta."""
+    if not hasattr(network, "alpha"):
+        raise ValueError("multi_gpu_train.json: goes over train.json; train the labeled-only baseline in one process")
 
 
 def check_micro_batches(micro_batches: int, batch: Sequence[int]) -> int:
@@ -104,10 +114,9 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
     Raises:
         ValueError: when the file is missing, unreadable or of another network.
     """
-    if not Path(model_file).is_file():
-        raise ValueError(f"model_file: {model_file} does not exist; train first, or give --ckpt_dir or --model_file")
+    weights = _read_weights(model_file)
     try:
-        network.load_state_dict(torch.load(model_file, map_location="cpu", weights_only=True))
+        network.load_state_dict(weights)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"model_file: {model_file} does not fit this network ({reason})") from None
@@ -117,14 +126,25 @@ def halve_weights(model_file: str | Path, output: str | Path) -> None:
     """Write the weights of `model_file` in half precision; loading brings them back to the network's own.
 
     Raises:
-        ValueError: when `model_file` does not exist.
+        ValueError: when `model_file` is missing or holds no weights.
     """
-    if not Path(model_file).is_file():
-        raise ValueError(f"{model_file} does not exist; give a model.pt of a training")
-    weights = torch.load(model_file, map_location="cpu", weights_only=True)
+    weights = _read_weights(model_file)
+    if not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise ValueError(f"model_file: {model_file} holds more than weights; give a model.pt of a training")
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
     part = Path(f"{output}.part")
     torch.save({name: value.half() if value.is_floating_point() else value for name, value in weights.items()}, part)
     part.replace(output)
+
+
+def _read_weights(model_file: str | Path) -> dict[str, Any]:
+    if not Path(model_file).is_file():
+        raise ValueError(f"model_file: {model_file} does not exist; train first, or give --ckpt_dir or --model_file")
+    try:
+        return dict(torch.load(model_file, map_location="cpu", weights_only=True))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"model_file: {model_file} holds no weights ({reason})") from None
 
 
 def assemble(bundle: str | Path, check: bool = False) -> None:
@@ -142,7 +162,7 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     dataset_file = Path(bundle) / "dataset.yaml"
     if not dataset_file.is_file():
         raise ValueError(f"{dataset_file} does not exist; a bundle is made from one")
-    dataset = ConfigParser.load_config_file(dataset_file)
+    dataset = read_mapping(dataset_file)
     recipe = files("llmsegnet_bundle") / "recipe"
     unknown = set(dataset)
     texts = {"logging.conf": (recipe / "logging.conf").read_text(encoding="utf-8")}

@@ -1,8 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are written whole or not at all, and small ones that people write."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -27,3 +30,19 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
+
+
+def read_mapping(file: str | Path) -> dict[str, Any]:
+    """Return the content of a YAML file of keys and values.
+
+    Raises:
+        ValueError: when it is no such file.
+    """
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{file} is no YAML ({reason}); put quotes around a text with a colon") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} must hold keys and values, got {type(content).__name__}")
+    return content

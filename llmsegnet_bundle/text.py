@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
+
+from llmsegnet_bundle.files import read_mapping
 
 KEY = "text_embedding"
 
@@ -86,14 +87,17 @@ def embed(texts: str | Path, encoder: str | Path, output: str | Path) -> None:
     """Encode the texts of a YAML file (keys organ, written_by, date, texts) into an embedding file.
 
     Raises:
-        ValueError: when the texts file is missing or lacks a key.
+        ValueError: when the texts file is missing, is no YAML, lacks a key, or its texts are no list of texts.
     """
     if not Path(texts).is_file():
         raise ValueError(f"{texts} does not exist; give a YAML file with organ, written_by, date and texts")
-    described = yaml.safe_load(Path(texts).read_text(encoding="utf-8"))
+    described = read_mapping(texts)
     missing = {"organ", "written_by", "date", "texts"} - set(described)
     if missing:
         raise ValueError(f"{texts} lacks {', '.join(sorted(missing))}")
+    given = described["texts"]
+    if not isinstance(given, list) or not given or not all(isinstance(text, str) for text in given):
+        raise ValueError(f"{texts}: texts must be a list of texts; put quotes around one with a colon")
     described["date"] = str(described["date"])
     provenance = described | {"encoder": Path(encoder).name, "pooling": "mean, L2-normalized"}
-    save_embedding(Path(output), encode_sentences(described["texts"], encoder), provenance)
+    save_embedding(Path(output), encode_sentences(given, encoder), provenance)

@@ -8,19 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import jsonschema
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import BUNDLE, BUNDLES, ROOT, SMALL, run, workflow
+from bundle_runs import BUNDLE, BUNDLES, ROOT, SMALL, prepared, run, workflow
 from medpy.metric import binary
 from monai.bundle import verify_net_in_out
 
-from llmsegnet_bundle.bundles import assemble, halve_weights, load_weights
+from llmsegnet_bundle.bundles import assemble, check_pair, halve_weights, load_weights
 from llmsegnet_bundle.evaluation import evaluate
+from llmsegnet_bundle.handlers import Checkpoint
 from llmsegnet_bundle.metrics import case_metrics
+from llmsegnet_bundle.networks import VNet
 from llmsegnet_bundle.phantom import write_phantom
 
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
@@ -67,10 +70,12 @@ def test_metadata_follows_the_schema(bundle):
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 @pytest.mark.parametrize("names", [["train"], ["train_supervised"], ["train", "evaluate"], ["inference"]])
-def test_config_has_all_properties(names, bundle, scans):
-    overrides = {} if names == ["inference"] else {"labeled": 2, "validation": 1, "show_progress": False}
+def test_config_has_all_properties(names, bundle, scans, tmp_path):
+    overrides = {"output_dir": str(tmp_path), "initialize": ["$True"]}
+    if names != ["inference"]:
+        overrides |= {"labeled": 2, "validation": 1, "show_progress": False, "cache_dir": "none"}
     source = scans / "imagesTr" if names == ["inference"] else scans
-    flow = workflow(names, bundle, dataset_dir=str(source), base_filters=2, initialize=["$True"], **overrides)
+    flow = workflow(names, bundle, dataset_dir=str(source), base_filters=2, **overrides)
     flow.initialize()
     assert flow.check_properties() == []
 
@@ -86,6 +91,50 @@ def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):
         assemble(tmp_path / "b")
     with pytest.raises(ValueError, match="does not exist"):
         assemble(tmp_path)
+
+
+def test_run_with_other_scans_starts_anew_and_keeps_the_state_before(scans, tmp_path):
+    first = run(["train"], scans, tmp_path, max_steps=1)
+    assert run(["train"], scans, tmp_path, max_steps=1).get_parsed_content("train#trainer").state.output is None  # done
+    before = (tmp_path / "ckpt/last.pt").read_bytes()
+    annotated = {"train#dataset#data": first.get_parsed_content("cases")["labeled"][:1]}  # as MONAI Label sets it
+    trainer = run(["train"], scans, tmp_path, max_steps=1, **annotated).get_parsed_content("train#trainer")
+    assert trainer.state.output["loss"] > 0
+    assert (tmp_path / "ckpt/last_before.pt").read_bytes() == before
+
+
+def test_best_weights_are_kept_when_epoch_numbers_repeat(tmp_path):
+    network = torch.nn.Linear(1, 1)
+    validator = SimpleNamespace(
+        state=SimpleNamespace(best_metric=-1, best_metric_epoch=-1, epoch_length=1, key_metric_name="dice")
+    )
+    checkpoint = Checkpoint(tmp_path, tmp_path / "model.pt", network, {}, None, 9, {}, "", validator)
+    engine = SimpleNamespace(state=SimpleNamespace(epoch=2, iteration=4))
+    validator.state.best_metric, validator.state.best_metric_epoch = 0.9, 2
+    checkpoint.epoch_done(engine)
+    best = network.weight.item()
+    torch.nn.init.constant_(network.weight, best + 1)
+    checkpoint.epoch_done(engine)  # epoch 2 once more, of a run continued with longer epochs, and no better
+    assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == best
+
+
+def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
+    run(["train"], scans, tmp_path, max_steps=1)
+    drawn = []
+    for rank in range(3):
+        monkeypatch.setattr("ignite.distributed.get_rank", lambda rank=rank: rank)
+        flow = prepared(["train"], scans, tmp_path, max_steps=2)
+        trainer = flow.parser.get_parsed_content("train#trainer")
+        checkpoint = flow.parser.get_parsed_content("train#handlers")[-2]
+        trainer.state.epoch_length = 2
+        checkpoint._load(trainer)
+        drawn.append(torch.rand(()).item())
+    assert len(set(drawn)) == 3
+
+
+def test_overlay_for_several_processes_refuses_the_baseline():
+    with pytest.raises(ValueError, match=r"multi_gpu_train\.json: goes over train\.json"):
+        check_pair(VNet(base_filters=2))
 
 
 def test_training_writes_outside_the_bundle_and_shortens_the_last_epoch(scans, tmp_path):
@@ -133,8 +182,9 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
 def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1)
     before = (tmp_path / "ckpt/last.pt").read_bytes()
-    with pytest.raises(SystemExit, match=r"last\.pt does not fit this run"):
-        run(["train"], scans, tmp_path, max_steps=1, base_filters=3)
+    for changed, told in (({"base_filters": 3}, "base_filters was 2, now 3"), ({"seed": 1}, "seed was 1337, now 1")):
+        with pytest.raises(SystemExit, match=rf"last\.pt does not fit this run \(.*{told}"):
+            run(["train"], scans, tmp_path, max_steps=2, **changed)
     assert (tmp_path / "ckpt/last.pt").read_bytes() == before
     run(["train"], scans, tmp_path, max_steps=1, base_filters=3, resume=False)
 
@@ -192,6 +242,13 @@ def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
     run(["train_supervised"], scans, tmp_path)
     run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", preset="paper")
     assert "preset paper: where a mask or its label is empty" in capsys.readouterr().out
+    assert "deploy" not in json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))
+
+
+def test_evaluation_says_which_network_answered(scans, tmp_path):
+    run(["train"], scans, tmp_path, max_steps=1)
+    run(["train", "evaluate"], scans, tmp_path, stride_voxel="half", deploy="beta")
+    assert json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))["deploy"] == "beta"
 
 
 def test_halved_weights_load_into_the_network(tmp_path):
@@ -206,6 +263,13 @@ def test_halved_weights_load_into_the_network(tmp_path):
         load_weights(network, tmp_path / "none.pt")
     with pytest.raises(ValueError, match="does not fit this network"):
         load_weights(torch.nn.Linear(2, 2), tmp_path / "half.pt")
+    halve_weights(tmp_path / "model.pt", tmp_path / "new/half.pt")
+    assert (tmp_path / "new/half.pt").read_bytes()
+    (tmp_path / "damaged.pt").write_bytes(b"PK")
+    torch.save({"network": network.state_dict(), "step": 3}, tmp_path / "last.pt")
+    for name, told in (("damaged", "holds no weights"), ("last", "holds more than weights")):
+        with pytest.raises(ValueError, match=f"{name}.pt {told}"):
+            halve_weights(tmp_path / f"{name}.pt", tmp_path / "half.pt")
 
 
 def test_bad_input_ends_in_one_line(scans, tmp_path):
@@ -281,8 +345,11 @@ def test_split_file_entry_without_a_label_stops_the_training(split, scans, tmp_p
     [
         ({"crop": [50, 48, 48]}, "crop: must be three multiples of 16"),
         ({"crop": [64, 48, 48]}, "crop: the first two sides must be equal"),
+        ({"crop": 96}, "crop: must be three multiples of 16"),
         ({"batch": [0, 2]}, "batch: must be"),
-        ({"max_steps": 0}, "max_steps: must be at least 1"),
+        ({"batch": 2}, "batch: must be"),
+        ({"max_steps": 0}, "max_steps: must be a whole number of at least 1"),
+        ({"max_steps": 10.0}, "max_steps: must be a whole number of at least 1"),
         ({"text_embedding": "none.safetensors"}, "text_embedding: none.safetensors does not exist"),
         ({"bundle_root": "."}, "is no bundle"),
     ],
@@ -383,7 +450,8 @@ def test_scores_of_the_committed_weights_are_those_of_medpy(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_end_with_equal_networks(scans, tmp_path):
+@pytest.mark.parametrize("validation", [1, 2], ids=["fewer validation scans", "a validation scan each"])
+def test_two_processes_end_with_equal_networks(validation, scans, tmp_path):
     files = [str(BUNDLE / "configs" / f"{name}.json") for name in ("train", "multi_gpu_train")]
     states = tmp_path / "rank"
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
@@ -400,7 +468,7 @@ def test_two_processes_end_with_equal_networks(scans, tmp_path):
     overrides = SMALL | {
         "finalize": ["$torch.distributed.barrier()", save, "$torch.distributed.destroy_process_group()"]
     }
-    overrides |= {"validation": 2, "max_steps": 2}
+    overrides |= {"validation": validation, "max_steps": 2}
     for key, value in overrides.items():
         command += [f"--{key}", str(value)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})

@@ -38,7 +38,7 @@ def imported_rooms(file):
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
-            names = [node.module]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         yield from (name.split(".")[1] for name in names if name.startswith("llmsegnet_bundle."))
 
 

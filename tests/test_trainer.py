@@ -113,11 +113,13 @@ def test_noise_stays_in_its_range():
 
 def test_networks_learn_apart():
     pair, batch = make_pair(dropout=0.5), make_batch()
-    before = copy.deepcopy(pair.state_dict())
+    before = {name: value.detach().clone() for name, value in pair.named_parameters() if value.requires_grad}
     make_trainer(pair, batch, 1).run()
-    moved = [name for name, value in pair.state_dict().items() if not torch.equal(value, before[name])]
-    assert any(name.startswith("alpha") for name in moved)
-    assert any(name.startswith("beta") for name in moved)
+    moves = {name: pair.get_parameter(name).detach() - value for name, value in before.items()}
+    for name, move in moves.items():
+        if name.startswith("alpha.") and name.endswith("weight"):
+            assert 0 < move.abs().max() < float("inf"), name
+            assert not torch.equal(move, moves[name.replace("alpha.", "beta.")]), name
 
 
 def gradients_of_a_step(pair, batch, **settings):
@@ -139,7 +141,10 @@ def test_micro_batches_average_the_gradients_of_their_parts():
 
 
 def test_micro_batches_split_both_shares():
-    trainer, _ = gradients_of_a_step(make_pair(), make_batch(), micro_batches=2)
+    pair, crops = make_pair(), []
+    pair.alpha.register_forward_hook(lambda network, images, logits: crops.append(len(images[0])))
+    trainer, _ = gradients_of_a_step(pair, make_batch(), micro_batches=2)
+    assert crops == [1, 2, 1, 2]  # target, then student, of a labeled and an unlabeled crop each
     assert trainer.state.output["alpha_usl"].isfinite()
 
 

@@ -183,8 +183,12 @@ def unlabeled(
 
 
 def digest(datalist: Datalist) -> str:
-    """Return 12 hex characters that name the lists, equal wherever their folder lies."""
-    names = {split: [[Path(path).name for path in item_files(item)] for item in datalist[split]] for split in datalist}
+    """Return 12 hex characters that name what a run learns and selects from, equal wherever the folder lies."""
+    names = {
+        split: [[Path(path).name for path in item_files(item)] for item in items]
+        for split, items in datalist.items()
+        if split != "test"
+    }
     return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:12]
 
 

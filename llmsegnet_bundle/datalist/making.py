@@ -113,7 +113,7 @@ def _names(choice: Choice, items: dict[str, Item], part: str) -> list[str]:
     if isinstance(choice, int):
         raise ValueError(f"{part} must be names or a text file of names, got {choice}; write the whole name of a scan")
     where, given = part, choice
-    if isinstance(choice, str | Path) and Path(choice).is_file():
+    if isinstance(choice, str | Path) and "," not in str(choice) and Path(choice).is_file():
         where, given = str(choice), _read_names(Path(choice), part)
     elif isinstance(choice, str | Path):
         given = [name.strip() for name in str(choice).split(",")]

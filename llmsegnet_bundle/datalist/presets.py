@@ -74,6 +74,8 @@ def preset_lists(
     """
     chosen = preset(name)
     held_out = chosen.validation if validation is None else validation
+    if validation is not None and not isinstance(validation, int):
+        raise ValueError(f"validation must be a number with a preset, whose lists are fixed, got {validation!r}")
     if isinstance(held_out, int):
         if not 0 <= held_out < len(chosen.train):
             raise ValueError(f"validation must be from 0 to {len(chosen.train) - 1}, got {validation!r}")

@@ -1,5 +1,6 @@
 """Exact continuation of a stopped run, and the best weights on validation."""
 
+import json
 import random
 import signal
 import time
@@ -7,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Events
 from monai.engines import Workflow
+from monai.utils import set_determinism
 from torch import nn
 from tqdm import tqdm
 
@@ -24,6 +27,9 @@ class Checkpoint:
     torch. It is written at each end of an epoch, every `every_s` seconds in between, and when SIGINT or SIGTERM stops
     the run after the step under way (a second SIGINT stops at once). Files are replaced whole, never half-written.
 
+    A run continues only as what it was: other settings end it with one line. With the same settings and other scans, as
+    after more annotation in MONAI Label, it starts anew, and `last_before.pt` keeps what was `last.pt`.
+
     Args:
         folder: of `last.pt`; made when missing.
         model_file: weights of `network` at the best validation metric; without validation scans the last ones.
@@ -31,6 +37,8 @@ class Checkpoint:
         objects: name -> object with `state_dict` (network, optimizers, schedulers).
         sampler: set to the step from which the run continues.
         total_steps: steps of the whole run.
+        settings: ids of the config and their values that must be the same when the run continues.
+        scans: digest of the run's lists of scans.
         validator: engine whose key metric ranks the weights; attach its `ValidationHandler` before this one.
         resume: continue from `last.pt` when it exists.
         every_s: seconds between two saves within an epoch.
@@ -45,6 +53,8 @@ class Checkpoint:
         objects: Mapping[str, Any],
         sampler: TwoStreamBatchSampler,
         total_steps: int,
+        settings: Mapping[str, Any],
+        scans: str,
         validator: Workflow,
         resume: bool = True,
         every_s: float = 300.0,
@@ -56,11 +66,14 @@ class Checkpoint:
         self.objects = dict(objects)
         self.sampler = sampler
         self.total_steps = total_steps
+        self.settings = json.loads(json.dumps(dict(settings), default=str))
+        self.scans = scans
         self.validator = validator
         self.resume = resume
         self.every_s = every_s
         self.writes = writes
         self.stop_signal = 0
+        self.best_metric = -1.0  # what MONAI's engines start from
         self.saved_at = time.monotonic()
 
     def attach(self, engine: Workflow) -> None:
@@ -88,7 +101,8 @@ class Checkpoint:
     def epoch_done(self, engine: Workflow) -> None:
         """Keep the weights if they are the best yet, and save."""
         state = self.validator.state
-        best, unvalidated = state.best_metric_epoch == engine.state.epoch, state.epoch_length == 0
+        best, unvalidated = float(state.best_metric) != self.best_metric, state.epoch_length == 0
+        self.best_metric = float(state.best_metric)
         if self.writes and (best or unvalidated):
             _write(self.network.state_dict(), self.model_file)
         if self.writes and best:
@@ -116,6 +130,8 @@ class Checkpoint:
         content = {name: item.state_dict() for name, item in self.objects.items()}
         content |= {
             "step": engine.state.iteration,
+            "settings": self.settings,
+            "scans": self.scans,
             "best_metric": float(state.best_metric),
             "best_metric_epoch": state.best_metric_epoch,
             "random": _random_states(),
@@ -125,6 +141,12 @@ class Checkpoint:
     def _load(self, engine: Workflow) -> None:
         try:
             content = torch.load(self.last_file, map_location="cpu", weights_only=True)
+            earlier, scans = content["settings"], content["scans"]
+            if changed := [name for name in self.settings if self.settings[name] != earlier.get(name)]:
+                raise ValueError(f"{changed[0]} was {earlier.get(changed[0])}, now {self.settings[changed[0]]}")
+            if scans != self.scans:
+                self._start_anew()
+                return
             for name, item in self.objects.items():
                 item.load_state_dict(content[name])
             step = content["step"]
@@ -138,11 +160,20 @@ class Checkpoint:
         engine.state.epoch = step // engine.state.epoch_length
         if step >= self.total_steps:
             engine.state.epoch = engine.state.max_epochs
-        self.validator.state.best_metric = content["best_metric"]
+        self.validator.state.best_metric = self.best_metric = content["best_metric"]
         self.validator.state.best_metric_epoch = content["best_metric_epoch"]
         self.sampler.start_step = step
         _set_random_states(content["random"])
-        tqdm.write(f"continuing from step {step} of {self.last_file}")
+        if rank := idist.get_rank():  # the file holds the random states of the first process
+            set_determinism(int(torch.randint(2**31, (rank,))[-1]))
+        finished = f"; max_steps {self.total_steps} are done" if step >= self.total_steps else ""
+        tqdm.write(f"continuing from step {step} of {self.last_file}{finished}")
+
+    def _start_anew(self) -> None:
+        idist.barrier()  # every process has read the file
+        if self.writes:
+            kept = self.last_file.replace(self.last_file.with_name("last_before.pt"))
+            tqdm.write(f"the scans are not those of {self.last_file}, now {kept.name}; starting anew")
 
 
 def _write(content: Any, file: Path) -> None:
@@ -164,8 +195,8 @@ def _random_states() -> dict[str, Any]:
 
 def _set_random_states(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available() and states["cuda"]:
-        torch.cuda.set_rng_state_all(states["cuda"])
+    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, index)
     kind, keys, *rest = states["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
     version, internal, gauss = states["python"]

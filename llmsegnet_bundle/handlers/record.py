@@ -67,6 +67,8 @@ class RunRecord:
             return
         step = engine.state.iteration
         self.began = time.monotonic()
+        self.best_metric = float(self.validator.state.best_metric)
+        earlier = self._earlier() if step else {}
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
             "settings": {key: _plain(value) for key, value in self.settings.items()},
@@ -75,7 +77,8 @@ class RunRecord:
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
             "total_steps": self.total_steps,
             "steps_per_epoch": engine.state.epoch_length,
-            "sessions": [*(self._earlier_sessions() if step else []), session],
+            "sessions": [*earlier.get("sessions", []), session],
+            "selection": earlier.get("selection"),
         }
         self.update(engine)
 
@@ -86,22 +89,22 @@ class RunRecord:
         step, state = engine.state.iteration, self.validator.state
         duration_s = round(time.monotonic() - self.began, 1)
         self.content["sessions"][-1] |= {"ended": _now(), "last_step": step, "duration_s": duration_s}
-        epoch = state.best_metric_epoch
-        self.content["selection"] = None
-        if epoch > 0:
+        if float(state.best_metric) != self.best_metric:
+            self.best_metric = float(state.best_metric)
             self.content["selection"] = {
                 "metric": state.key_metric_name,
-                "value": float(state.best_metric),
-                "step": min(epoch * engine.state.epoch_length, self.total_steps),
+                "value": self.best_metric,
+                "step": step,
                 "model_file": str(self.model_file),
             }
         self._write()
 
-    def _earlier_sessions(self) -> list[dict[str, Any]]:
+    def _earlier(self) -> dict[str, Any]:
         try:
-            return list(json.loads(self.file.read_text(encoding="utf-8"))["sessions"])
-        except (OSError, ValueError, KeyError, TypeError):  # a record must never stop a training
-            return []
+            content = json.loads(self.file.read_text(encoding="utf-8"))
+            return content if isinstance(content.get("sessions"), list) else {}
+        except (OSError, ValueError, AttributeError):  # a record must never stop a training
+            return {}
 
     def _write(self) -> None:
         write_texts(self.file.parent, {FILE: json.dumps(self.content, indent=1) + "\n"})

@@ -255,3 +255,10 @@ def test_left_atrium_holds_no_scan_twice():
     root = SHARED / "data" / "left_atrium"
     lists = [{str(i): [{"image": str(path)}] for i, path in enumerate(sorted((root / "imagesTr").glob("*.nii.gz")))}]
     check_repeats(lists)
+
+
+def test_names_with_commas_may_be_many(tmp_path):
+    names = [f"case_with_quite_a_long_name_{i:02d}" for i in range(12)]
+    folder(tmp_path, names)
+    (file,) = make_split(tmp_path, tmp_path / "split.json", 1, 1, test=",".join(names[:10]))
+    assert names_of(file)["test"] == names[:10]

@@ -131,6 +131,7 @@ def test_split_by_preset_leaves_excluded_scans_out(tmp_path):
         ({"preset": "kidney"}, "preset must be one of brats19, left_atrium, .*, got 'kidney'"),
         ({"preset": "left_atrium", "labeled": 69}, "labeled must be 'all' or from 1 to the 68 of left_atrium, got 69"),
         ({"preset": "left_atrium", "validation": 80}, "validation must be from 0 to 79, got 80"),
+        ({"preset": "left_atrium", "validation": "val.list"}, "validation must be a number with a preset"),
         ({"preset": "left_atrium", "seed": 1}, "preset fixes the lists; leave out test, train, folds and seed"),
         (
             {"preset": "brats19"},

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from safetensors.torch import save_file
 
 from llmsegnet_bundle.datalist import digest
@@ -32,9 +32,15 @@ def read(folder):
     return json.loads((folder / "out/run.json").read_text(encoding="utf-8"))
 
 
-def train(handler, steps_before=0):
+def train(handler, steps_before=0, best=()):
+    """Three epochs of 2 steps, `best` the best metric after each."""
     engine = Engine(lambda engine, batch: None)
     engine.state.device = torch.device("cpu")
+    for epoch, value in enumerate(best, start=1):
+        validate = Events.EPOCH_COMPLETED(once=epoch)
+        engine.add_event_handler(
+            validate, lambda _, value=value: setattr(handler.validator.state, "best_metric", value)
+        )
     handler.attach(engine)
     if steps_before:
         engine.load_state_dict({"iteration": steps_before, "max_epochs": 3, "epoch_length": 2})
@@ -58,11 +64,13 @@ def test_record_holds_what_a_run_was(tmp_path):
 
 
 def test_selection_is_the_step_of_the_best_epoch(tmp_path):
-    handler = record(tmp_path)
-    handler.validator.state.best_metric, handler.validator.state.best_metric_epoch = torch.tensor(0.5), 3
-    train(handler)
+    train(record(tmp_path), best=(0.25, torch.tensor(0.5), 0.5))
     selection = read(tmp_path)["selection"]
-    assert selection == {"metric": "val_mean_dice", "value": 0.5, "step": 5, "model_file": str(tmp_path / "model.pt")}
+    assert selection == {"metric": "val_mean_dice", "value": 0.5, "step": 4, "model_file": str(tmp_path / "model.pt")}
+    continued = record(tmp_path)
+    continued.validator.state.best_metric = 0.5  # as `Checkpoint` restores it
+    train(continued, steps_before=4)
+    assert read(tmp_path)["selection"] == selection
 
 
 def test_continued_run_adds_a_session(tmp_path):
