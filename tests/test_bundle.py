@@ -20,6 +20,7 @@ from medpy.metric import binary
 from monai.bundle import verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, check_pair, halve_weights, load_weights
+from llmsegnet_bundle.datalist import make_split
 from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.handlers import Checkpoint
 from llmsegnet_bundle.metrics import case_metrics
@@ -249,6 +250,18 @@ def test_evaluation_says_which_network_answered(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1)
     run(["train", "evaluate"], scans, tmp_path, stride_voxel="half", deploy="beta")
     assert json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))["deploy"] == "beta"
+
+
+def test_evaluation_scores_the_test_list_of_a_split_file(scans, tmp_path):
+    (datalist,) = make_split(scans, tmp_path / "split.json", labeled=2, validation=1, test=1)
+    given = {"datalist": str(datalist), "labeled": "all"}
+    run(["train_supervised"], scans, tmp_path, max_steps=1, **given)
+    run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", part="test", **given)
+    with (tmp_path / "out/metrics.csv").open(newline="") as file:
+        assert {row["case"] for row in csv.DictReader(file)} == {"PHANTOM_004"}
+    assert json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))["part"] == "test"
+    with pytest.raises(SystemExit, match="part: must be one of labeled, unlabeled, validation, got 'test'"):
+        run(["train_supervised", "evaluate"], scans, tmp_path, part="test")
 
 
 def test_halved_weights_load_into_the_network(tmp_path):

@@ -14,6 +14,7 @@ from llmsegnet_bundle.datalist.lists import (
     from_folder,
     item_files,
     load,
+    part,
     scan_files,
     unlabeled,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "item_files",
     "load",
     "make_split",
+    "part",
     "preset",
     "preset_lists",
     "preset_names",

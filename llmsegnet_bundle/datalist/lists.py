@@ -143,6 +143,18 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
     return result
 
 
+def part(datalist: Datalist, name: str) -> list[Item]:
+    """Return the list of that name.
+
+    Raises:
+        ValueError: when it is absent or empty.
+    """
+    if not datalist.get(name):
+        have = ", ".join(key for key, items in datalist.items() if items)
+        raise ValueError(f"part: must be one of {have}, got {name!r}; only a datalist may hold a test list")
+    return datalist[name]
+
+
 def beside(labeled_items: Sequence[Item], known_items: Sequence[Item], in_channels: int = 1) -> list[Item]:
     """Return {"image"} of each scan, sorted, that lies in a folder of the labeled scans and is in neither list.
 

@@ -64,7 +64,7 @@ def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path,
             raise ValueError(f"{dataset_dir} has no imagesTr and labelsTr with {name}; correct dataset_dir")
         return found[0], found[1]
     split = run.record.get("split") or {}
-    for item in [*split.get("validation", ()), *split.get("test", ())]:
+    for item in split.get("validation", ()):
         if "label" in item and case_name(item["image"]) in (name, name.removesuffix("_seg")):
             image, label = channel_files(item["image"])[0], Path(item["label"])
             if missing := [str(file) for file in (image, label) if not file.is_file()]:
