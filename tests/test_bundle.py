@@ -81,6 +81,20 @@ def test_config_has_all_properties(names, bundle, scans, tmp_path):
     assert flow.check_properties() == []
 
 
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_inference_takes_the_items_of_monai_label(bundle, scans, tmp_path):
+    path = str(scans / "imagesTr/PHANTOM_000.nii.gz")
+    flow = workflow(["inference"], bundle, dataset_dir=path, output_dir=str(tmp_path), initialize=["$True"])
+    flow.initialize()
+    preprocessing = flow.parser.get_parsed_content("preprocessing")
+    loader = preprocessing.transforms[0]
+    assert loader.keys == ("image",)  # it wraps the loader in one that misses no key
+    loader._loader.image_only = False  # as it sets it
+    item = preprocessing({"image": path, "image_path": path, "model": "left_atrium"})
+    assert (item["image_path"], item["model"]) == (path, "left_atrium")
+    assert item["image"].shape[0] == 1
+
+
 def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):
     shutil.copytree(BUNDLE, tmp_path / "b", ignore=shutil.ignore_patterns("models"))
     (tmp_path / "b/configs/train.json").write_text("{}")
