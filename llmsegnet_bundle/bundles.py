@@ -56,7 +56,7 @@ def check_training(
     if not _are_ints(batch, 2) or batch[0] < 1 or batch[1] < 0:
         raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
     for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
-        if not _are_ints([value], 1) or value < 1:
+        if type(value) is not int or value < 1:
             raise ValueError(f"{name}: must be a whole number of at least 1, got {value}")
 
 
