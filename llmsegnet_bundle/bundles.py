@@ -19,6 +19,7 @@ CONFIGS = {
     "train": ("scan", "backbone", "pair", "training", "train"),
     "train_supervised": ("scan", "backbone", "alone", "training", "train_supervised"),
     "inference": ("scan", "backbone", "pair", "inference"),
+    "paper": ("paper",),
     "evaluate": ("evaluate",),
     "multi_gpu_train": ("multi_gpu_train",),
     "metadata": ("metadata",),
@@ -150,7 +151,8 @@ def _read_weights(model_file: str | Path) -> dict[str, Any]:
 def assemble(bundle: str | Path, check: bool = False) -> None:
     """Write the `configs` folder of a bundle from the recipe and its `dataset.yaml`.
 
-    An id of `dataset.yaml` replaces the one of the recipe in each config that has it.
+    An id of `dataset.yaml` replaces the one of the recipe in each config that has it, but for paper.json, whose ids
+    stand under `paper`.
 
     Args:
         bundle: folder of the bundle.
@@ -163,13 +165,15 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     if not dataset_file.is_file():
         raise ValueError(f"{dataset_file} does not exist; a bundle is made from one")
     dataset = read_mapping(dataset_file)
+    paper = dataset.pop("paper", {})
     recipe = files("llmsegnet_bundle") / "recipe"
     unknown = set(dataset)
     texts = {"logging.conf": (recipe / "logging.conf").read_text(encoding="utf-8")}
     for name, parts in CONFIGS.items():
         config = _merge([recipe / f"{part}.yaml" for part in parts])
         unknown -= set(config)
-        config |= {key: value for key, value in dataset.items() if key in config}
+        own = {key: value for key, value in dataset.items() if key in config}
+        config |= paper if name == "paper" else own
         texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
     if unknown:
         raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")

@@ -55,11 +55,20 @@ class TwoStreamDataset(CacheDataset):
             first_random = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait))
             kept = Compose(transform.transforms[:first_random])
             self.disk = PersistentDataset(items, kept, cache_dir, fingerprint, hash_transform=pickle_hashing)
-        super().__init__(items, transform, num_workers=num_workers, progress=progress)
+        # not copied for each crop: the first random transform cuts from a scan and leaves it as it is
+        super().__init__(items, transform, num_workers=num_workers, progress=progress, copy_cache=False)
 
     def _load_cache_item(self, idx: int) -> Any:
         item = super()._load_cache_item(idx) if self.disk is None else self.disk[idx]
         return {key: value.to(self.device) if isinstance(value, Tensor) else value for key, value in item.items()}
+
+    def image(self, scan: int) -> Tensor:
+        """Return the image (K, H, W, D) of a scan, as it is kept."""
+        return self._cache[scan]["image"]
+
+    def set_target(self, scan: int, probs: Tensor) -> None:
+        """Keep probabilities (2C, H, W, D) with a scan, so that its crops have them too, under "target"."""
+        self._cache[scan]["target"] = probs.to(self.device, torch.float16)
 
     def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:  # type: ignore[override]
         scan, seed = index
@@ -126,8 +135,12 @@ def _generator(seed: int, position: int, purpose: int) -> torch.Generator:
 
 
 def collate(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return {"image": (B, K, H, W, D), "label": (L, 1, H, W, D)} of a batch whose first L items have a label."""
-    return {key: torch.stack([item[key] for item in items if key in item]) for key in ("image", "label")}
+    """Stack a batch whose first L items have a label: "image" (B, K, H, W, D), "label" (L, C, H, W, D).
+
+    "target" (B - L, 2C, H, W, D) too, where the unlabeled ones have it.
+    """
+    streams = {key: [item[key] for item in items if key in item] for key in ("image", "label", "target")}
+    return {key: torch.stack(values) for key, values in streams.items() if values}
 
 
 def two_stream_loader(

@@ -10,14 +10,13 @@ class SupervisedLoss(nn.Module):
     """0.5 * (cross-entropy + Dice of the foreground channels), Dice summed over the batch (section 6, grade A).
 
     Shape:
-        logits (B, C, H, W, D), label (B, 1, H, W, D) of class indices -> scalar.
+        logits (B, C, H, W, D), label (B, C, H, W, D), the fraction of each class in a voxel -> scalar.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.dice_ce = DiceCELoss(
             include_background=False,
-            to_onehot_y=True,
             softmax=True,
             squared_pred=True,
             batch=True,
@@ -28,7 +27,7 @@ class SupervisedLoss(nn.Module):
         )
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        return self.dice_ce(logits.float(), label)
+        return self.dice_ce(logits.float(), label.float())
 
 
 class UnifiedSegmentationLoss(nn.Module):

@@ -3,17 +3,20 @@
 import math
 
 
-def sigmoid_ramp(step: int, ramp_iters: int, weight: float) -> float:
-    """Return the loss weight w(t) = W * exp(-5 * (1 - min(t / T, 1))^2) (METHOD.md section 6, grade A).
+def sigmoid_ramp(step: int, ramp_iters: int, weight: float, ramp_start: int = 0) -> float:
+    """Return the loss weight w(t) = W * exp(-5 * (1 - min((t - t_0) / T, 1))^2), 0 for t < t_0 (METHOD.md 6, grade A).
 
     Args:
         step: t, steps done.
-        ramp_iters: T, steps until the full weight; 0 for the full weight at once.
+        ramp_iters: T, steps from the start until the full weight; 0 for the full weight at once.
         weight: W, the full weight.
+        ramp_start: t_0, steps without unlabeled crops; 0 in the paper.
     """
+    if step < ramp_start:
+        return 0.0
     if ramp_iters <= 0:
         return weight
-    return weight * math.exp(-5.0 * (1.0 - min(step / ramp_iters, 1.0)) ** 2)
+    return weight * math.exp(-5.0 * (1.0 - min((step - ramp_start) / ramp_iters, 1.0)) ** 2)
 
 
 def poly_decay(step: int, total_steps: int, power: float = 0.9) -> float:

@@ -6,8 +6,8 @@ import torch
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer
+from monai.transforms import Compose
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
@@ -18,10 +18,14 @@ from llmsegnet_bundle.precision import AutocastInferer
 class CoTrainer(Trainer):
     """Train alpha and beta together: both on labels, each on the other's prediction of unlabeled crops.
 
-    Batches are {"image": (B, K, H, W, D), "label": (L, 1, H, W, D)}, the L labeled crops first; with L = B both
-    networks learn from labels alone. `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised",
-    "alpha_usl", "beta_usl" and the ramp weight "weight" of the step. Beta's forward starts after alpha's backward has
-    freed its activations, so that a step needs the memory of one network.
+    Batches are {"image": (B, K, H, W, D), "label": (L, C, H, W, D)}, the L labeled crops first, labels as the fraction
+    of each class in a voxel; with L = B, and while the ramp is 0, both networks learn from labels alone. With "target"
+    (B - L, 2C, H, W, D) in a batch, the probabilities of alpha and beta that `handlers.ScanTargets` keeps, unlabeled
+    crops are learned from these; else the peer answers on the crop, in training mode and without noise.
+
+    `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the ramp
+    weight "weight" of the step. Beta's forward starts after alpha's backward has freed its activations, so that a step
+    needs the memory of one network.
 
     Args:
         device: where the networks are.
@@ -31,7 +35,7 @@ class CoTrainer(Trainer):
         beta: the same for CutMixed crops.
         alpha_optimizer: of alpha's parameters.
         beta_optimizer: of beta's parameters.
-        ramp: steps done -> weight of the unsupervised loss.
+        ramp: steps done -> weight of the unsupervised loss; while it is 0, unlabeled crops are left out.
         noise: half-width of the uniform noise on student inputs.
         clamp_noise: keep noisy inputs in [0, 1].
         supervised_loss: (logits, label) -> scalar; None for `SupervisedLoss`.
@@ -39,10 +43,13 @@ class CoTrainer(Trainer):
         inferer: calls a network; None for `AutocastInferer`.
         micro_batches: parts of a batch that pass through the networks one after the other, their gradients averaged,
             for devices with little memory; batch norm then sees a part at a time.
-        reuse_alpha: take beta's target from alpha's student pass, which saves half of the passes without
-            gradient. That target has seen noise and the batch statistics of the labeled crops too (not the paper's).
+        strong_views: "beta" (the paper's: alpha sees unlabeled crops as they are, beta CutMixed ones) or "both".
+        jitter: MONAI `Compose` for one crop (K, H, W, D), for the unlabeled crops of students; None for none.
         epoch_length: steps of an epoch.
         train_handlers: attached in their order.
+
+    Raises:
+        ValueError: when `strong_views` is another word.
     """
 
     def __init__(
@@ -61,10 +68,13 @@ class CoTrainer(Trainer):
         unsupervised_loss: nn.Module | None = None,
         inferer: Inferer | None = None,
         micro_batches: int = 1,
-        reuse_alpha: bool = False,
+        strong_views: str = "both",
+        jitter: Compose | None = None,
         epoch_length: int | None = None,
         train_handlers: Sequence | None = None,
     ) -> None:
+        if strong_views not in ("beta", "both"):
+            raise ValueError(f"strong_views: must be beta or both, got {strong_views!r}")
         super().__init__(
             device=torch.device(device),
             max_epochs=max_epochs,
@@ -84,21 +94,25 @@ class CoTrainer(Trainer):
         self.supervised_loss = supervised_loss or SupervisedLoss()
         self.unsupervised_loss = unsupervised_loss or UnifiedSegmentationLoss()
         self.micro_batches = micro_batches
-        self.reuse_alpha = reuse_alpha
+        self.strong_views = strong_views
+        self.jitter = jitter
 
     def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, Tensor | float]:
         image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, K, H, W, D)
-        label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, 1, H, W, D)
+        label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, C, H, W, D)
         labeled = len(label)
         weight = self.ramp(engine.state.iteration - 1) if labeled < len(image) else 0.0
+        unlabeled = image[labeled:] if weight else image[:0]
+        target = batchdata["target"].to(engine.state.device) if weight and "target" in batchdata else None
         text_index = self._draw_text()
         self.alpha.train()
         self.beta.train()
         self.alpha_optimizer.zero_grad()
         self.beta_optimizer.zero_grad()
 
-        parts = [stream.tensor_split(self.micro_batches) for stream in (image[:labeled], image[labeled:], label)]
-        terms = [self._learn(x_l, x_u, y, weight, text_index) for x_l, x_u, y in zip(*parts, strict=True)]
+        streams = (image[:labeled], unlabeled, label, target)
+        parts = [[None] * self.micro_batches if x is None else x.tensor_split(self.micro_batches) for x in streams]
+        terms = [self._learn(x_l, x_u, y, t, weight, text_index) for x_l, x_u, y, t in zip(*parts, strict=True)]
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.alpha_optimizer.step()
         self.beta_optimizer.step()
@@ -106,29 +120,40 @@ class CoTrainer(Trainer):
         return {"weight": weight} | {name: torch.stack([part[name] for part in terms]).mean() for name in terms[0]}
 
     def _learn(
-        self, labeled: Tensor, unlabeled: Tensor, label: Tensor, weight: float, text_index: int | None
+        self,
+        labeled: Tensor,
+        unlabeled: Tensor,
+        label: Tensor,
+        target: Tensor | None,
+        weight: float,
+        text_index: int | None,
     ) -> dict[str, Tensor]:
         """Add the gradients of one micro batch, and return its loss terms."""
-        image = torch.cat([labeled, unlabeled])  # (B, K, H, W, D)
         t_alpha = t_beta = None
-        if len(unlabeled):
-            t_alpha = None if self.reuse_alpha else self._target(self.alpha, unlabeled, text_index)
-            t_beta = self._target(self.beta, unlabeled, text_index)  # (B - L, C, H, W, D)
-            draw = draw_cutmix(image.shape[2:], len(image), len(unlabeled))
-        alpha_logits = self.inferer(self._noisy(image), self.alpha, text_index)  # (B, C, H, W, D)
-        alpha_terms = self._backward(alpha_logits, label, t_beta, weight)
-
-        if len(unlabeled):
-            t_alpha = alpha_logits[len(labeled) :].detach().float().softmax(dim=1) if t_alpha is None else t_alpha
-            del alpha_logits
-            t_alpha = cutmix(torch.cat([_one_hot(label, t_alpha), t_alpha]), draw)  # (B - L, C, H, W, D)
-            image = torch.cat([labeled, cutmix(image, draw)])  # (B, K, H, W, D)
-        beta_logits = self.inferer(self._noisy(image), self.beta, text_index)  # (B, C, H, W, D)
-        beta_terms = self._backward(beta_logits, label, t_alpha, weight)
-
-        terms = {f"alpha_{name}": value for name, value in alpha_terms.items()}
-        terms |= {f"beta_{name}": value for name, value in beta_terms.items()}
+        if target is not None:
+            t_alpha, t_beta = target.chunk(2, dim=1)  # (B - L, C, H, W, D) each
+        elif len(unlabeled):
+            t_alpha = self._target(self.alpha, unlabeled, text_index)
+            t_beta = self._target(self.beta, unlabeled, text_index)
+        students = [("alpha", self.alpha, t_beta), ("beta", self.beta, t_alpha)]
+        views = [self._view(name, labeled, unlabeled, label, peer_probs) for name, _, peer_probs in students]
+        terms: dict[str, Tensor] = {}
+        for (name, network, _), (image, peer_probs) in zip(students, views, strict=True):
+            logits = self.inferer(self._noisy(image), network, text_index)  # (B, C, H, W, D)
+            own = self._backward(logits, label, peer_probs, weight)
+            terms |= {f"{name}_{term}": value for term, value in own.items()}
         return terms | {"loss": terms.pop("alpha_loss") + terms.pop("beta_loss")}
+
+    def _view(
+        self, student: str, labeled: Tensor, unlabeled: Tensor, label: Tensor, peer_probs: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the crops (B, K, H, W, D) that a student sees, and their target (B - L, C, H, W, D)."""
+        image = torch.cat([labeled, unlabeled])
+        if peer_probs is None or (student == "alpha" and self.strong_views == "beta"):
+            return image, peer_probs
+        draw = draw_cutmix(image.shape[2:], len(image), len(unlabeled))
+        mixed = self._jittered(cutmix(image, draw))
+        return torch.cat([labeled, mixed]), cutmix(torch.cat([label.to(peer_probs.dtype), peer_probs]), draw)
 
     def _backward(self, logits: Tensor, label: Tensor, target: Tensor | None, weight: float) -> dict[str, Tensor]:
         labeled = len(label)
@@ -149,6 +174,12 @@ class CoTrainer(Trainer):
         logits = self.inferer(unlabeled, _unwrapped(network), text_index)
         return logits.float().softmax(dim=1)
 
+    def _jittered(self, unlabeled: Tensor) -> Tensor:
+        if self.jitter is None:
+            return unlabeled
+        self.jitter.set_random_state(seed=int(torch.randint(2**31, ())))  # so that a continued run draws the same
+        return torch.stack([torch.as_tensor(self.jitter(crop)) for crop in unlabeled])
+
     def _noisy(self, image: Tensor) -> Tensor:
         noisy = image + torch.empty_like(image).uniform_(-self.noise, self.noise)
         return noisy.clamp_(0.0, 1.0) if self.clamp_noise else noisy
@@ -157,8 +188,3 @@ class CoTrainer(Trainer):
 def _unwrapped(network: nn.Module) -> nn.Module:
     # past DistributedDataParallel: a forward without gradient has nothing to synchronize
     return getattr(network, "module", network)
-
-
-def _one_hot(label: Tensor, like: Tensor) -> Tensor:
-    one_hot = F.one_hot(label.squeeze(1).long(), like.shape[1]).movedim(-1, 1)
-    return one_hot.to(like.dtype)

@@ -110,4 +110,14 @@ def test_supervised_loss_equals_closed_form(classes):
         p, y = logits.softmax(1)[:, index], (label[:, 0] == index).float()
         dice.append(1 - (2 * (p * y).sum() + 1e-5) / (p.square().sum() + y.square().sum() + 1e-5))
     expected = 0.5 * F.cross_entropy(logits, label[:, 0]) + 0.5 * torch.stack(dice).mean()
-    torch.testing.assert_close(SupervisedLoss()(logits, label), expected)
+    one_hot = F.one_hot(label[:, 0], classes).movedim(-1, 1)
+    torch.testing.assert_close(SupervisedLoss()(logits, one_hot), expected)
+
+
+def test_supervised_loss_of_fractions_is_least_at_the_fractions():
+    fractions = torch.full((1, 2, 4, 4, 4), 0.5)
+    losses = [
+        float(SupervisedLoss()(torch.tensor([-x, x]).reshape(1, 2, 1, 1, 1).expand(fractions.shape), fractions))
+        for x in (-0.3, 0.0, 0.3)
+    ]
+    assert min(losses) == losses[1]

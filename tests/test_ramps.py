@@ -19,3 +19,9 @@ def test_poly_decay_equals_closed_form():
 @pytest.mark.parametrize(("epochs", "steps"), [(3, 250), (2, 200), (5, 500)])
 def test_total_steps_follows_an_explicit_max_epochs(epochs, steps):
     assert total_steps(250, 100, epochs) == steps
+
+
+def test_ramp_waits_until_its_start():
+    assert [sigmoid_ramp(step, 4, 2.0, ramp_start=10) for step in (0, 9)] == [0.0, 0.0]
+    assert sigmoid_ramp(12, 4, 2.0, ramp_start=10) == sigmoid_ramp(2, 4, 2.0)
+    assert sigmoid_ramp(14, 4, 2.0, ramp_start=10) == 2.0

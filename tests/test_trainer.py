@@ -1,10 +1,12 @@
 import copy
 
+import pytest
 import torch
 from ignite.engine import Events
+from monai.transforms import Compose, RandScaleIntensity
 from torch.nn import functional as F
 
-from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
+from llmsegnet_bundle.losses import UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import draw_cutmix
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.ramps import sigmoid_ramp
@@ -21,10 +23,10 @@ def make_pair(dropout=0.0):
 def make_batch(unlabeled=2):
     torch.manual_seed(1)
     image = torch.rand(2 + unlabeled, 1, 32, 32, 32)
-    label = torch.zeros(2, 1, 32, 32, 32, dtype=torch.uint8)
-    label[:, :, 8:24, 8:24, 8:24] = 1
-    image[:2] += label
-    return {"image": image, "label": label}
+    organ = torch.zeros(2, 1, 32, 32, 32)
+    organ[:, :, 8:24, 8:24, 8:24] = 1
+    image[:2] += organ
+    return {"image": image, "label": torch.cat([1 - organ, organ], dim=1)}
 
 
 def make_trainer(pair, batch, steps, noise=0.2, lr=0.05, **settings):
@@ -37,15 +39,14 @@ def make_trainer(pair, batch, steps, noise=0.2, lr=0.05, **settings):
         beta=pair.beta,
         alpha_optimizer=sgd[0],
         beta_optimizer=sgd[1],
-        ramp=lambda step: sigmoid_ramp(step, 10, 0.3),
+        **({"ramp": lambda step: sigmoid_ramp(step, 10, 0.3), "strong_views": "beta"} | settings),
         noise=noise,
-        **settings,
     )
 
 
 def literal_step(pair, batch, lr):
     """METHOD.md section 6 once more: a network at a time, a crop and a voxel box at a time, no noise."""
-    xl, xu, yl = batch["image"][:2], batch["image"][2:], batch["label"]
+    xl, xu, yl = batch["image"][:2], batch["image"][2:], batch["label"].argmax(1, keepdim=True)  # indices
     text = int(torch.randint(3, ()))
     with torch.no_grad():
         t_alpha, t_beta = pair.alpha(xu, text).softmax(1), pair.beta(xu, text).softmax(1)
@@ -64,7 +65,9 @@ def literal_step(pair, batch, lr):
     weight = sigmoid_ramp(0, 10, 0.3)
     for net, unlabeled, peer in ((pair.alpha, xu, t_beta), (pair.beta, mixed, target)):
         logits = net(torch.cat([xl, unlabeled]), text)
-        loss = SupervisedLoss()(logits[:2], yl) + weight * UnifiedSegmentationLoss()(logits[2:], peer)
+        log_q, organ = logits[:2].log_softmax(1), logits[:2].softmax(1)[:, 1]
+        dice = 1 - (2 * (organ * yl[:, 0]).sum() + 1e-5) / ((organ**2).sum() + (yl**2).sum() + 1e-5)
+        loss = 0.5 * (F.nll_loss(log_q, yl[:, 0]) + dice) + weight * UnifiedSegmentationLoss()(logits[2:], peer)
         net.zero_grad()
         loss.backward()
         with torch.no_grad():
@@ -148,23 +151,64 @@ def test_micro_batches_split_both_shares():
     assert trainer.state.output["alpha_usl"].isfinite()
 
 
-def test_reused_alpha_changes_the_target_of_beta_alone():
-    pair, batch = make_pair(), make_batch()
-    _, paper = gradients_of_a_step(copy.deepcopy(pair), batch)
-    _, reused = gradients_of_a_step(pair, batch, reuse_alpha=True)
-    alpha = [name for name in paper if name.startswith("alpha.")]
-    assert all(torch.equal(paper[name], reused[name]) for name in alpha)
-    assert any(not torch.equal(paper[name], reused[name]) for name in paper if name.startswith("beta."))
+def seen_by_students(pair, batch, **settings):
+    """Return the crops that alpha and beta see in training."""
+    crops = {}
+    for name in ("alpha", "beta"):
+        net = getattr(pair, name)
+        net.register_forward_hook(lambda _, images, logits, name=name: crops.setdefault(name, []).append(images[0]))
+    gradients_of_a_step(pair, batch, **settings)
+    return crops["alpha"][-1], crops["beta"][-1]
 
 
-def test_reused_alpha_is_the_method_where_noise_and_batch_statistics_are_off():
+@pytest.mark.parametrize(("strong_views", "plain"), [("beta", True), ("both", False)])
+def test_strong_views_are_those_of_the_named_networks(strong_views, plain):
+    batch = make_batch()
+    alpha, beta = seen_by_students(make_pair(), batch, strong_views=strong_views)
+    assert torch.equal(alpha, batch["image"]) == plain
+    assert not torch.equal(beta, batch["image"])
+    assert torch.equal(alpha[:2], batch["image"][:2])  # labeled crops stay as they are
+    assert not torch.equal(alpha, beta)
+
+
+def test_jitter_changes_unlabeled_student_crops_alone_and_repeats_with_the_seed():
+    batch = make_batch()
+    jitter = Compose([RandScaleIntensity(factors=0.5, prob=1.0)])
+    first, second = (seen_by_students(make_pair(), batch, jitter=jitter, strong_views="both") for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[0][:2], batch["image"][:2])
+    assert not torch.equal(first[0][2:], seen_by_students(make_pair(), batch, strong_views="both")[0][2:])
+
+
+def test_given_targets_replace_the_answers_of_the_peers():
     pair, batch = make_pair(), make_batch()
-    # evaluation statistics: train() of the trainer must not switch batch norm back
-    for module in pair.modules():
-        if isinstance(module, torch.nn.BatchNorm3d):
-            module.train = lambda mode=True, self=module: self
-            module.training = False
-    _, paper = gradients_of_a_step(copy.deepcopy(pair), batch)
-    _, reused = gradients_of_a_step(pair, batch, reuse_alpha=True)
-    for name, value in reused.items():
-        torch.testing.assert_close(value, paper[name], rtol=1e-3, atol=1e-5, msg=name)
+    passes = []
+    pair.alpha.register_forward_hook(lambda *_: passes.append(torch.is_grad_enabled()))
+    probs = torch.rand(2, 4, 32, 32, 32)
+    _, one = gradients_of_a_step(pair, batch | {"target": probs}, strong_views="both")
+    assert passes == [True]  # no pass for a target
+    _, other = gradients_of_a_step(make_pair(), batch | {"target": probs.flip(1)}, strong_views="both")
+    assert not torch.equal(one["alpha.backbone.out.weight"], other["alpha.backbone.out.weight"])
+
+
+def test_targets_go_to_the_other_network():
+    batch = make_batch()
+    probs = torch.full((2, 4, 32, 32, 32), 0.5)
+    probs[:, 0], probs[:, 1] = 1.0, 0.0  # alpha is sure of background, beta of nothing
+    trainer, _ = gradients_of_a_step(make_pair(), batch | {"target": probs})
+    beta_sure = trainer.state.output["beta_usl"] > trainer.state.output["alpha_usl"]
+    assert beta_sure
+
+
+def test_a_weight_of_zero_leaves_unlabeled_crops_out():
+    pair, batch = make_pair(), make_batch()
+    labeled = {"image": batch["image"][:2], "label": batch["label"]}
+    trainer, got = gradients_of_a_step(pair, batch, ramp=lambda step: 0.0)
+    assert "alpha_usl" not in trainer.state.output
+    _, want = gradients_of_a_step(make_pair(), labeled)
+    assert all(torch.equal(got[name], want[name]) for name in want)
+
+
+def test_unknown_strong_views_are_refused():
+    with pytest.raises(ValueError, match="strong_views: must be beta or both, got 'alpha'"):
+        make_trainer(make_pair(), make_batch(), 1, strong_views="alpha")

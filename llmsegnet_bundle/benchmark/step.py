@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from llmsegnet_bundle.benchmark.measure import Cost, cost, seconds
@@ -19,7 +18,6 @@ def fast_step(
     crop: Sequence[int],
     batch: Sequence[int],
     repeats: int,
-    reuse_alpha: bool = False,
     wrap: Callable[[nn.Module], nn.Module] = lambda network: network,
 ) -> Cost:
     """Return the cost of a step of `CoTrainer`: bfloat16, channels last, freed memory kept, a network at a time.
@@ -28,7 +26,6 @@ def fast_step(
         crop: (H, W, D).
         batch: labeled and unlabeled crops.
         repeats: turns measured.
-        reuse_alpha: as `CoTrainer`.
         wrap: what a network trains in.
     """
     keep_freed_memory()
@@ -43,7 +40,7 @@ def fast_step(
         alpha_optimizer=_sgd(pair.alpha),
         beta_optimizer=_sgd(pair.beta),
         ramp=lambda step: 0.3,
-        reuse_alpha=reuse_alpha,
+        strong_views="beta",
     )
     return cost(trainer.run, repeats)
 
@@ -87,9 +84,8 @@ def plain_step(crop: Sequence[int], batch: Sequence[int], repeats: int, kept: bo
         with torch.no_grad():
             t_alpha, t_beta = (network(image[labeled:], 0).softmax(dim=1) for network in (pair.alpha, pair.beta))
         draw = draw_cutmix(crop, sum(batch), batch[1])
-        one_hot = F.one_hot(label.squeeze(1).long(), 2).movedim(-1, 1).float()
         mixed = torch.cat([image[:labeled], cutmix(image, draw)])
-        t_alpha = cutmix(torch.cat([one_hot, t_alpha]), draw)
+        t_alpha = cutmix(torch.cat([label, t_alpha]), draw)
         alpha_logits, beta_logits = pair.alpha(_noisy(image), 0), pair.beta(_noisy(mixed), 0)
         loss = supervised(alpha_logits[:labeled], label) + 0.3 * usl(alpha_logits[labeled:], t_beta)
         loss = loss + supervised(beta_logits[:labeled], label) + 0.3 * usl(beta_logits[labeled:], t_alpha)
@@ -134,10 +130,8 @@ def _sgd(network: nn.Module) -> torch.optim.Optimizer:
 
 
 def _batch(crop: Sequence[int], batch: Sequence[int]) -> dict[str, Tensor]:
-    return {
-        "image": torch.rand(sum(batch), 1, *crop),
-        "label": torch.randint(2, (batch[0], 1, *crop), dtype=torch.uint8),
-    }
+    organ = torch.randint(2, (batch[0], 1, *crop)).float()
+    return {"image": torch.rand(sum(batch), 1, *crop), "label": torch.cat([1 - organ, organ], dim=1)}
 
 
 def _noisy(image: Tensor) -> Tensor:

@@ -84,9 +84,6 @@ def _step(settings: Settings) -> Iterator[Row]:
     yield _times("the same, freed memory kept on both sides", kept.seconds, ours.seconds)
     memory = f"{ours.memory_gb / plain.memory_gb:.0%}"
     yield Row("memory of the step", f"{plain.memory_gb:.2f} GB", f"{ours.memory_gb:.2f} GB", memory)
-    reused = in_fresh_process(step.fast_step, crop, LA_8, repeats, True)
-    yield _times("LA-8 step against reuse_alpha", ours.seconds, reused.seconds)
-    yield _times("LA-8 step, plain, against reuse_alpha", plain.seconds, reused.seconds)
 
 
 def _authors_step(settings: Settings) -> Iterator[Row]:

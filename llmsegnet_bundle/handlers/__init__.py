@@ -1,17 +1,21 @@
-"""What MONAI and ignite lack for step-based runs: the step limit, exact resume, progress, case scores, record."""
+"""What MONAI and ignite lack for step-based runs, a handler a file."""
 
+from llmsegnet_bundle.handlers.average import Average
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
 from llmsegnet_bundle.handlers.progress import Progress, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
 from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
+from llmsegnet_bundle.handlers.targets import ScanTargets
 
 __all__ = [
+    "Average",
     "CaseMetrics",
     "CaseMetricsHandler",
     "Checkpoint",
     "Progress",
     "RunRecord",
+    "ScanTargets",
     "StepLimit",
     "SyncBuffers",
     "loss_terms",

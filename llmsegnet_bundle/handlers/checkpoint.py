@@ -1,4 +1,4 @@
-"""Exact continuation of a stopped run, and the best weights on validation."""
+"""Exact continuation of a stopped run, and the weights that it ships."""
 
 import json
 import random
@@ -21,7 +21,7 @@ from llmsegnet_bundle.loading import TwoStreamBatchSampler
 
 
 class Checkpoint:
-    """Save all that an exact continuation needs, continue from it, and keep the best weights on validation.
+    """Save all that an exact continuation needs, continue from it, and keep the weights that are shipped.
 
     `last.pt` holds the states of `objects`, step, total steps, best metric and the random states of Python, NumPy and
     torch. It is written at each end of an epoch, every `every_s` seconds in between, and when SIGINT or SIGTERM stops
@@ -32,7 +32,7 @@ class Checkpoint:
 
     Args:
         folder: of `last.pt`; made when missing.
-        model_file: weights of `network` at the best validation metric; without validation scans the last ones.
+        model_file: gets the weights of `network` that `select` chooses; without validation scans the last ones.
         network: whose state dict goes to `model_file`.
         objects: name -> object with `state_dict` (network, optimizers, schedulers).
         sampler: set to the step from which the run continues.
@@ -40,9 +40,13 @@ class Checkpoint:
         settings: ids of the config and their values that must be the same when the run continues.
         scans: digest of the run's lists of scans.
         validator: engine whose key metric ranks the weights; attach its `ValidationHandler` before this one.
+        select: "last", or "best" on the validation metric.
         resume: continue from `last.pt` when it exists.
         every_s: seconds between two saves within an epoch.
         writes: False on all processes but one.
+
+    Raises:
+        ValueError: when `select` is another word.
     """
 
     def __init__(
@@ -56,10 +60,13 @@ class Checkpoint:
         settings: Mapping[str, Any],
         scans: str,
         validator: Workflow,
+        select: str = "last",
         resume: bool = True,
         every_s: float = 300.0,
         writes: bool = True,
     ) -> None:
+        if select not in ("last", "best"):
+            raise ValueError(f"select: must be last or best, got {select!r}")
         self.last_file = Path(folder) / "last.pt"
         self.model_file = Path(model_file)
         self.network = network
@@ -69,6 +76,7 @@ class Checkpoint:
         self.settings = json.loads(json.dumps(dict(settings), default=str))
         self.scans = scans
         self.validator = validator
+        self.select = select
         self.resume = resume
         self.every_s = every_s
         self.writes = writes
@@ -99,11 +107,11 @@ class Checkpoint:
             self._stop(engine)
 
     def epoch_done(self, engine: Workflow) -> None:
-        """Keep the weights if they are the best yet, and save."""
+        """Keep the weights if they are the last or the best yet, as `select` says, and save."""
         state = self.validator.state
         best, unvalidated = float(state.best_metric) != self.best_metric, state.epoch_length == 0
         self.best_metric = float(state.best_metric)
-        if self.writes and (best or unvalidated):
+        if self.writes and (best or unvalidated or self.select == "last"):
             _write(self.network.state_dict(), self.model_file)
         if self.writes and best:
             tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")

@@ -33,6 +33,7 @@ class RunRecord:
         validator: engine whose best key metric selected the weights.
         total_steps: steps of the whole run.
         model_file: where the selected weights lie.
+        select: "last" or "best", as of `Checkpoint`.
         text_embedding: file of `text.save_embedding`; None or "none" for a network without text.
     """
 
@@ -44,6 +45,7 @@ class RunRecord:
         validator: Workflow,
         total_steps: int,
         model_file: str | Path,
+        select: str = "last",
         text_embedding: str | Path | None = None,
     ) -> None:
         self.file = Path(output_dir) / FILE
@@ -52,6 +54,7 @@ class RunRecord:
         self.validator = validator
         self.total_steps = total_steps
         self.model_file = Path(model_file)
+        self.select = select
         self.text_embedding = text_embedding
         self.content: dict[str, Any] = {}
 
@@ -67,7 +70,6 @@ class RunRecord:
             return
         step = engine.state.iteration
         self.began = time.monotonic()
-        self.best_metric = float(self.validator.state.best_metric)
         earlier = self._earlier() if step else {}
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
@@ -79,6 +81,7 @@ class RunRecord:
             "steps_per_epoch": engine.state.epoch_length,
             "sessions": [*earlier.get("sessions", []), session],
             "selection": earlier.get("selection"),
+            "validation": earlier.get("validation", {}),
         }
         self.update(engine)
 
@@ -89,14 +92,16 @@ class RunRecord:
         step, state = engine.state.iteration, self.validator.state
         duration_s = round(time.monotonic() - self.began, 1)
         self.content["sessions"][-1] |= {"ended": _now(), "last_step": step, "duration_s": duration_s}
-        if float(state.best_metric) != self.best_metric:
-            self.best_metric = float(state.best_metric)
-            self.content["selection"] = {
-                "metric": state.key_metric_name,
-                "value": self.best_metric,
-                "step": step,
-                "model_file": str(self.model_file),
-            }
+        value = state.metrics.get(state.key_metric_name) if state.key_metric_name else None
+        if value is not None and self.content["validation"].get("last", {}).get("step") != step:
+            scored = {"value": float(value), "step": step}
+            told = self.content["validation"]
+            told["last"] = scored
+            told["best"] = max(told.get("best", scored), scored, key=lambda one: one["value"])
+            files = {"model_file": str(self.model_file)}
+            self.content["selection"] = (
+                {"rule": self.select, "metric": state.key_metric_name} | told[self.select] | files
+            )
         self._write()
 
     def _earlier(self) -> dict[str, Any]:

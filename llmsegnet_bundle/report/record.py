@@ -49,11 +49,14 @@ def selection_section(run: Run) -> str:
     if not selection:
         return page.section("How the weights were selected")
     scans = len((run.record.get("split") or {}).get("validation", ()))
-    told = (
-        f"The weights with the best {selection.get('metric')} of the {scans} held-out validation scans were kept: "
-        f"{selection.get('value', math.nan):.4f} at step {selection.get('step')} of {run.record.get('total_steps')}."
-    )
-    tested = "Scores of the same validation scans are therefore a little too good; those of a test set are not."
+    value, step = selection.get("value", math.nan), selection.get("step")
+    where = f"{value:.4f} on {scans} held-out validation scans at step {step} of {run.record.get('total_steps')}"
+    if selection.get("rule", "best") == "last":
+        told = f"The last weights were kept, without selection: {selection.get('metric')} {where}."
+        tested = "No score chose them, so that those of the validation scans are as honest as those of a test set."
+    else:
+        told = f"The weights with the best {selection.get('metric')} were kept: {where}."
+        tested = "Scores of the same validation scans are therefore a little too good; those of a test set are not."
     return page.section("How the weights were selected", f"<p>{page.escape(told)}</p>", page.note(tested))
 
 

@@ -75,7 +75,10 @@ def _figures(run: Run, other: Run | None) -> list[tuple[str, str, str]]:
     selection, split = run.record.get("selection"), run.record.get("split")
     if selection:
         value, step = selection.get("value", float("nan")), selection.get("step")
-        figures.append(("best validation Dice", f"{value:.3f}", f"at step {step} of {run.record.get('total_steps')}"))
+        rule = selection.get("rule", "best")
+        figures.append(
+            (f"{rule} validation Dice", f"{value:.3f}", f"at step {step} of {run.record.get('total_steps')}")
+        )
     if split:
         counts = [str(len(split.get(key, ()))) for key in ("labeled", "unlabeled", "validation")]
         figures.append(("scans", " / ".join(counts), "labeled, unlabeled, validation"))

@@ -15,7 +15,10 @@ CASES = {"labeled": [{"image": "a", "label": "b"}], "unlabeled": [], "validation
 
 
 class State:
-    key_metric_name, best_metric, best_metric_epoch = "val_mean_dice", -1, -1
+    key_metric_name = "val_mean_dice"
+
+    def __init__(self):
+        self.metrics = {}
 
 
 class Validator:
@@ -32,14 +35,14 @@ def read(folder):
     return json.loads((folder / "out/run.json").read_text(encoding="utf-8"))
 
 
-def train(handler, steps_before=0, best=()):
-    """Three epochs of 2 steps, `best` the best metric after each."""
+def train(handler, steps_before=0, scores=()):
+    """Epochs of 2 steps up to the third, with these validation scores."""
     engine = Engine(lambda engine, batch: None)
     engine.state.device = torch.device("cpu")
-    for epoch, value in enumerate(best, start=1):
-        validate = Events.EPOCH_COMPLETED(once=epoch)
+    metrics = handler.validator.state.metrics
+    for epoch, value in enumerate(scores, start=1):
         engine.add_event_handler(
-            validate, lambda _, value=value: setattr(handler.validator.state, "best_metric", value)
+            Events.EPOCH_COMPLETED(once=epoch), lambda _, value=value: metrics.update(val_mean_dice=value)
         )
     handler.attach(engine)
     if steps_before:
@@ -63,14 +66,19 @@ def test_record_holds_what_a_run_was(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_selection_is_the_step_of_the_best_epoch(tmp_path):
-    train(record(tmp_path), best=(0.25, torch.tensor(0.5), 0.5))
-    selection = read(tmp_path)["selection"]
-    assert selection == {"metric": "val_mean_dice", "value": 0.5, "step": 4, "model_file": str(tmp_path / "model.pt")}
-    continued = record(tmp_path)
-    continued.validator.state.best_metric = 0.5  # as `Checkpoint` restores it
-    train(continued, steps_before=4)
-    assert read(tmp_path)["selection"] == selection
+@pytest.mark.parametrize(("select", "chosen"), [("best", (0.5, 4)), ("last", (0.4, 6))])
+def test_selection_and_both_scores_are_told(select, chosen, tmp_path):
+    train(record(tmp_path, select=select), scores=(0.25, torch.tensor(0.5), 0.4))
+    content = read(tmp_path)
+    assert content["validation"] == {"best": {"value": 0.5, "step": 4}, "last": {"value": 0.4, "step": 6}}
+    wanted = {"rule": select, "metric": "val_mean_dice", "value": chosen[0], "step": chosen[1]}
+    assert content["selection"] == wanted | {"model_file": str(tmp_path / "model.pt")}
+
+
+def test_continued_run_knows_the_best_step_of_its_first_part(tmp_path):
+    train(record(tmp_path, select="best"), scores=(0.25, 0.5))
+    train(record(tmp_path, select="best"), steps_before=4, scores=(None, None, 0.3))
+    assert read(tmp_path)["selection"]["step"] == 4
 
 
 def test_continued_run_adds_a_session(tmp_path):

@@ -1,4 +1,4 @@
-"""Transforms that MONAI lacks: a check of what was loaded, spacing beside texts, uncertainty, files that are whole."""
+"""Transforms around a network: a check of what was loaded, uncertainty, files that are whole."""
 
 import math
 import os
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from monai.config import KeysCollection
 from monai.data import FolderLayoutBase, NibabelWriter
-from monai.transforms import MapTransform, SaveImaged, Spacingd
+from monai.transforms import MapTransform, SaveImaged
 from torch import Tensor
 
 from llmsegnet_bundle.datalist import case_name
@@ -41,17 +41,6 @@ class CheckScand(MapTransform):
             if not torch.isfinite(data[key]).all():
                 raise ValueError("has NaN or infinite voxels; replace them")
         return data
-
-
-class SpacingScand(Spacingd):
-    """MONAI's `Spacingd`, for items that hold texts too, such as the `image_path` of MONAI Label.
-
-    MONAI 1.6.1 takes every key that starts like a scan's for its metadata, and fails at a text.
-    """
-
-    def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:
-        texts = {key: value for key, value in data.items() if isinstance(value, str)}
-        return super().__call__({key: value for key, value in data.items() if key not in texts}, lazy) | texts
 
 
 class FillBackgroundd(MapTransform):

@@ -1,0 +1,15 @@
+"""Transforms that MONAI lacks: to the working grid and back, crops in one resampling, what becomes of an answer."""
+
+from llmsegnet_bundle.transforms.answer import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd, case_file
+from llmsegnet_bundle.transforms.crop import AffineCropd
+from llmsegnet_bundle.transforms.grid import WorkingGridd
+
+__all__ = [
+    "AffineCropd",
+    "CheckScand",
+    "FillBackgroundd",
+    "SaveCased",
+    "Uncertaintyd",
+    "WorkingGridd",
+    "case_file",
+]

@@ -1,0 +1,102 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ignite.engine import Engine
+from torch import nn
+
+from llmsegnet_bundle.handlers import ScanTargets
+
+
+class Scans:
+    """2 labeled and 3 unlabeled scans in memory."""
+
+    labeled = 2
+
+    def __init__(self):
+        self.targets = {}
+
+    def __len__(self):
+        return 5
+
+    def image(self, scan):
+        return torch.full((1, 4, 4, 4), float(scan))
+
+    def set_target(self, scan, probs):
+        self.targets[scan] = probs
+
+
+def members(image, network):
+    alpha = (image + network.bias.detach()).expand(-1, 2, -1, -1, -1)
+    return torch.cat([alpha, -alpha], dim=1)  # (1, 2C, H, W, D)
+
+
+def handler(scans, network, **settings):
+    return ScanTargets(scans, network, members, **settings)
+
+
+def train(targets, network, steps, first=0):
+    """Train by adding 1 to the bias; return the target of scan 3 at each step."""
+    seen = []
+
+    def step(engine, batch):
+        seen.append(targets.dataset.targets[3][0, 0, 0, 0].item() if targets.dataset.targets else None)
+        with torch.no_grad():
+            network.bias += 1
+
+    engine = Engine(step)
+    engine.state.device = torch.device("cpu")
+    targets.attach(engine)
+    if first:
+        engine.load_state_dict({"iteration": first, "max_epochs": 1, "epoch_length": first + steps})
+    engine.run([0] * (first + steps), max_epochs=1)
+    return seen
+
+
+def network():
+    return nn.Linear(1, 1).requires_grad_(False).eval()
+
+
+def test_targets_are_renewed_every_so_many_steps_from_the_start_on():
+    net = network()
+    nn.init.zeros_(net.bias)
+    assert train(handler(Scans(), net, every=2, start=1), net, 6) == [None, 4, 4, 6, 6, 8]
+
+
+def test_only_unlabeled_scans_get_targets():
+    scans, net = Scans(), network()
+    train(handler(scans, net), net, 1)
+    assert set(scans.targets) == {2, 3, 4}
+
+
+def test_mean_stands_in_both_places():
+    scans, net = Scans(), network()
+    train(handler(scans, net, kind="scan_mean"), net, 1)
+    assert all(probs.abs().max() == 0 for probs in scans.targets.values())
+    assert scans.targets[2].shape == (4, 4, 4, 4)
+
+
+def test_continued_run_learns_from_the_targets_that_it_had():
+    net = network()
+    nn.init.zeros_(net.bias)
+    whole = train(handler(Scans(), net, every=4), net, 6)
+    nn.init.zeros_(net.bias)
+    first = handler(Scans(), net, every=4)
+    seen = train(first, net, 2)
+    second = handler(Scans(), net, every=4)
+    second.load_state_dict(first.state_dict())
+    assert seen + train(second, net, 4, first=2) == whole
+
+
+def test_crops_of_the_paper_need_no_targets():
+    scans, net = Scans(), network()
+    train(handler(scans, net, kind="crop"), net, 2)
+    assert not scans.targets
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [({"kind": "all"}, "targets: must be "), ({"every": 0}, "target_every: must")]
+)
+def test_wrong_settings_are_refused(wrong, told):
+    with pytest.raises(ValueError, match=told):
+        handler(SimpleNamespace(labeled=0), network(), **wrong)
