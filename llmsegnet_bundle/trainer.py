@@ -23,16 +23,16 @@ class CoTrainer(Trainer):
     (B - L, 2C, H, W, D) in a batch, the probabilities of alpha and beta that `handlers.ScanTargets` keeps, unlabeled
     crops are learned from these; else the peer answers on the crop, in training mode and without noise.
 
-    `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the ramp
-    weight "weight" of the step. Beta's forward starts after alpha's backward has freed its activations, so that a step
-    needs the memory of one network.
+    `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the
+    ramp weight "weight" of the step. Beta's forward starts after alpha's backward has freed its activations, so that a
+    step needs the memory of one network.
 
     Args:
         device: where the networks are.
         max_epochs: epochs of `epoch_length` steps.
         train_data_loader: endless, as `loading.two_stream_loader`.
-        alpha: `LLMSegNet` that sees the crops as they are, or the `DistributedDataParallel` of one.
-        beta: the same for CutMixed crops.
+        alpha: `LLMSegNet`, or the `DistributedDataParallel` of one.
+        beta: the same.
         alpha_optimizer: of alpha's parameters.
         beta_optimizer: of beta's parameters.
         ramp: steps done -> weight of the unsupervised loss; while it is 0, unlabeled crops are left out.

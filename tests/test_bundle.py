@@ -123,7 +123,7 @@ def test_best_weights_are_kept_when_epoch_numbers_repeat(tmp_path):
     validator = SimpleNamespace(
         state=SimpleNamespace(best_metric=-1, best_metric_epoch=-1, epoch_length=1, key_metric_name="dice")
     )
-    checkpoint = Checkpoint(tmp_path, tmp_path / "model.pt", network, {}, None, 9, {}, "", validator)
+    checkpoint = Checkpoint(tmp_path, tmp_path / "model.pt", network, {}, None, 9, {}, "", validator, "best")
     engine = SimpleNamespace(state=SimpleNamespace(epoch=2, iteration=4))
     validator.state.best_metric, validator.state.best_metric_epoch = 0.9, 2
     checkpoint.epoch_done(engine)
@@ -224,8 +224,24 @@ def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys)
 def test_training_without_validation_scans_keeps_the_last_weights(scans, tmp_path):
     parser = run(["train"], scans, tmp_path, validation=0)
     weights = torch.load(tmp_path / "ckpt/model.pt", weights_only=True)
-    state = parser.get_parsed_content("network").state_dict()
+    state = parser.get_parsed_content("average").network.state_dict()
     assert all(torch.equal(weights[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("names", [["train"], ["train_supervised"]])
+def test_average_is_validated_and_shipped(names, scans, tmp_path):
+    parser = run(names, scans, tmp_path)
+    average, network = parser.get_parsed_content("average").network, parser.get_parsed_content("network")
+    assert parser.get_parsed_content("validate#evaluator").network is average
+    weights = torch.load(tmp_path / "ckpt/model.pt", weights_only=True)
+    assert all(torch.equal(weights[name], value) for name, value in average.state_dict().items())
+    assert any(not torch.equal(weights[name], value) for name, value in network.state_dict().items())
+
+
+def test_ema_none_ships_the_network_itself(scans, tmp_path):
+    network = run(["train"], scans, tmp_path, ema="none").get_parsed_content("network")
+    weights = torch.load(tmp_path / "ckpt/model.pt", weights_only=True)
+    assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("grid_mm", [0.625, 0.9])
@@ -394,7 +410,7 @@ def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
         run(names, source, tmp_path, stride_voxel=stride_voxel)
 
 
-@pytest.mark.parametrize(("name", "flag"), [("train", "resume"), ("train", "reuse_alpha"), ("inference", "flips")])
+@pytest.mark.parametrize(("name", "flag"), [("train", "resume"), ("inference", "flips")])
 def test_text_for_a_flag_stops_in_one_line(name, flag, scans, tmp_path):
     with pytest.raises(SystemExit, match=f"{flag}: must be True or False, got 'false'"):
         run([name], scans / "imagesTr" if name == "inference" else scans, tmp_path, **{flag: "false"})

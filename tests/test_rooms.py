@@ -7,6 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
+    "errors",
     "files",
     "parallel",
     "datalist",

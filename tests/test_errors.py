@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+import pytest
+from bundle_runs import BUNDLE, workflow
+
+from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.handlers import Average
+from llmsegnet_bundle.phantom import write_phantom
+
+
+def raised(function):
+    with pytest.raises(Exception) as info:  # noqa: PT011  of any kind
+        function()
+    return info.value
+
+
+def test_refusal_of_a_constructor_is_found_among_the_causes(tmp_path):
+    flow = workflow(["train"], ema=2, dataset_dir=str(tmp_path), initialize=["$@average"])
+    error = raised(flow.initialize)
+    assert told_in_one_line(error) == "ema: must be none, or a decay in 0 .. 1, got 2"
+
+
+def test_errors_of_others_are_left_alone():
+    assert told_in_one_line(raised(lambda: int("a"))) is None
+    assert told_in_one_line(raised(lambda: Average(None).followed.nothing)) is None
+
+
+@pytest.mark.slow
+def test_command_ends_with_one_line_and_status_1(tmp_path):
+    write_phantom(tmp_path, scans=3, size=(48, 48, 48))
+    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
+    command += ["--config_file", str(BUNDLE / "configs/train.json"), "--dataset_dir", str(tmp_path), "--labeled", "1"]
+    command += ["--validation", "1", "--ckpt_dir", str(tmp_path / "c"), "--cache_dir", "none", "--spacing_mm", "fine"]
+    done = subprocess.run([*command, "--output_dir", str(tmp_path / "o")], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "spacing_mm: must be three numbers above 0, got fine"
