@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "files",
     "parallel",
-    "datalist",
+    "scans",
+    "cases",
     "prepare",
     "precision",
     "transforms",
