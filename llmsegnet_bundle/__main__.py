@@ -110,7 +110,7 @@ def _split(
 
     --preset takes the published lists: left_atrium, pancreas_ct_mcnet, pancreas_ct_coranet or brats19.
     """
-    from llmsegnet_bundle.datalist import make_split
+    from llmsegnet_bundle.cases import make_split
 
     make_split(
         str(dataset_dir),

@@ -13,11 +13,12 @@ from monai.utils import ensure_tuple
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from llmsegnet_bundle.datalist import channel_files, fingerprint
+from llmsegnet_bundle.cases import fingerprint
+from llmsegnet_bundle.scans import channel_files
 
 
 class ChannelsReader(NibabelReader):
-    """Read a scan whose channels lie in files of their own, as `datalist.channel_files` tells, or in one file."""
+    """Read a scan whose channels lie in files of their own, as `scans.channel_files` tells, or in one file."""
 
     def read(self, data: Any, **kwargs: Any) -> Any:
         return super().read([file for path in ensure_tuple(data) for file in channel_files(path)], **kwargs)

@@ -20,7 +20,7 @@ from medpy.metric import binary
 from monai.bundle import verify_net_in_out
 
 from llmsegnet_bundle.bundles import assemble, check_pair, halve_weights, load_weights
-from llmsegnet_bundle.datalist import make_split
+from llmsegnet_bundle.cases import make_split
 from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.handlers import Checkpoint
 from llmsegnet_bundle.metrics import case_metrics

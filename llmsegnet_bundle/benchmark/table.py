@@ -9,8 +9,9 @@ import torch
 
 from llmsegnet_bundle.benchmark import processes, scan, start, step
 from llmsegnet_bundle.benchmark.measure import in_fresh_process
-from llmsegnet_bundle.datalist import case_name, from_folder
+from llmsegnet_bundle.cases import from_folder
 from llmsegnet_bundle.precision import has_bf16
+from llmsegnet_bundle.scans import case_name
 
 LA_8 = (2, 2)
 AUTHORS = (4, 4)

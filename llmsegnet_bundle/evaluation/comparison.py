@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from llmsegnet_bundle.datalist import PathLike
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics import MEASURES, interval_95
+from llmsegnet_bundle.scans import PathLike
 
 Scores = dict[str, dict[str, dict[str, float]]]  # class -> case -> measure -> value
 SHOWN = ("dice", "jaccard", "hd95_pooled_mm", "hd95_strict_mm", "asd_mm", "assd_mm", "surface_dice")

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from llmsegnet_bundle.datalist import PathLike, case_name, read_classes, read_scan, scan_files
 from llmsegnet_bundle.metrics import CaseTable, class_metrics
 from llmsegnet_bundle.metrics.case import Regions, check_classes
 from llmsegnet_bundle.parallel import cores, map_cases
+from llmsegnet_bundle.scans import PathLike, case_name, read_classes, read_scan, scan_files
 
 CASES_PER_PROCESS = 8  # with fewer, its start takes longer than its work (left atrium: 5 s against 0.6 s a case)
 Pair = tuple[Path, Path]

@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Events
 from monai.engines import Workflow
 
-from llmsegnet_bundle.datalist import Datalist, digest
+from llmsegnet_bundle.cases import Datalist, digest
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.text import load_provenance
 
@@ -29,7 +29,7 @@ class RunRecord:
     Args:
         output_dir: gets `run.json`; made when missing.
         settings: ids of the config and their values; what is no number, text, list or dictionary becomes a text.
-        cases: the lists of the run, of `datalist.load`.
+        cases: the lists of the run, of `cases.load`.
         validator: engine whose best key metric selected the weights.
         total_steps: steps of the whole run.
         model_file: where the selected weights lie.

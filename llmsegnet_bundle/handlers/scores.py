@@ -12,10 +12,10 @@ from ignite.metrics import Metric
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 from monai.engines import Workflow
 
-from llmsegnet_bundle.datalist import case_name
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics import KEYS, CaseTable, class_metrics
 from llmsegnet_bundle.metrics.case import Regions, check_classes
+from llmsegnet_bundle.scans import case_name
 
 
 class CaseMetricsHandler:

@@ -9,9 +9,9 @@ from monai.engines import Evaluator
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from llmsegnet_bundle.datalist import item_files
-from llmsegnet_bundle.datalist.series import series_files
-from llmsegnet_bundle.transforms import case_file
+from llmsegnet_bundle.cases import item_files
+from llmsegnet_bundle.scans.dicom import series_files
+from llmsegnet_bundle.scans.writing import case_file
 
 
 def segment_scans(

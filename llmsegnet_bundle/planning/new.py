@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from llmsegnet_bundle.bundles import assemble
+from llmsegnet_bundle.cases.survey import survey
 from llmsegnet_bundle.planning.propose import propose
-from llmsegnet_bundle.planning.survey import survey
 from llmsegnet_bundle.planning.texts import ask, describe
 from llmsegnet_bundle.planning.writing import Subject, as_yaml, dataset_yaml, model_card, train_command
 from llmsegnet_bundle.text import embed
@@ -30,7 +30,7 @@ def new_bundle(
         bundle: folder to write; it must not exist.
         organ: what is segmented, such as "liver".
         modality: "CT" for scans in HU, else such as "MR".
-        dataset_dir: holds imagesTr and labelsTr, as `datalist.from_folder` reads them.
+        dataset_dir: holds imagesTr and labelsTr, as `cases.from_folder` reads them.
         class_names: of all classes, background first; None for names made from `organ`.
         language_model: as of `texts.ask`, to write the texts; None writes them from measurements of the labels.
         encoder: a Hugging Face id or folder of a sentence encoder, for the embedding; None trains without text.

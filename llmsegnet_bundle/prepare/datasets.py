@@ -14,7 +14,7 @@ class DataSet:
 
     Args:
         find: the scans among the files of a download.
-        presets: of `datalist`, each gets a split file.
+        presets: of `cases`, each gets a split file.
         values: value in a label file -> our class.
         spacing_mm: of every scan; None when they differ.
         h5_spacing_mm: of the community's h5 files, which hold none.

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from llmsegnet_bundle.datalist import PathLike, digest, from_file, make_split
+from llmsegnet_bundle.cases import digest, from_file, make_split
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.parallel import cores, map_cases
 from llmsegnet_bundle.prepare.datasets import DataSet, data_set
@@ -20,6 +20,7 @@ from llmsegnet_bundle.prepare.layouts import Source, files_below
 from llmsegnet_bundle.prepare.record import Record
 from llmsegnet_bundle.prepare.scan import CROPS, UNFINISHED, write_scan
 from llmsegnet_bundle.prepare.summary import summary_lines
+from llmsegnet_bundle.scans import PathLike
 
 SUMMARY = "prepared.txt"
 MB_PER_S = 10.0  # of source read and written by one process; measured: CT as DICOM 12, atria as NRRD 10

@@ -26,7 +26,7 @@ class Source:
     others: tuple[str, ...] = ()
 
     def files(self) -> dict[str, str]:
-        """Return all files, as `datalist.fingerprint` takes them."""
+        """Return all files, as `cases.fingerprint` takes them."""
         named = {f"image{i}": image for i, image in enumerate(self.images + self.others)}
         return named if self.label is None else named | {"label": self.label}
 

@@ -6,9 +6,9 @@ import h5py
 import itk
 import numpy as np
 
-from llmsegnet_bundle.datalist import read_scan
-from llmsegnet_bundle.datalist.series import series_files
 from llmsegnet_bundle.prepare.layouts import Source
+from llmsegnet_bundle.scans import read_scan
+from llmsegnet_bundle.scans.dicom import series_files
 
 Volume = tuple[np.ndarray, np.ndarray]
 

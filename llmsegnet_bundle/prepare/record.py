@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.datalist import fingerprint
+from llmsegnet_bundle.cases import fingerprint
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.prepare.layouts import Source
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from llmsegnet_bundle.datalist import voxel_hash
+from llmsegnet_bundle.cases import voxel_hash
 from llmsegnet_bundle.prepare.datasets import DataSet
 from llmsegnet_bundle.prepare.layouts import MODALITIES, Source
 from llmsegnet_bundle.prepare.placing import place_label

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from llmsegnet_bundle.datalist import REPEATS, preset
+from llmsegnet_bundle.cases import REPEATS, preset
 from llmsegnet_bundle.prepare.datasets import DataSet
 
 MOST_NAMES = 20  # of a line

@@ -6,8 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.datalist import case_name, channel_files
 from llmsegnet_bundle.report.run import Run
+from llmsegnet_bundle.scans import case_name, channel_files
 
 SUFFIXES = (".nii.gz", ".nii")
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from llmsegnet_bundle.datalist import case_name
 from llmsegnet_bundle.report import page
 from llmsegnet_bundle.report.charts import curve_chart, validation_chart
 from llmsegnet_bundle.report.figures import svg
 from llmsegnet_bundle.report.run import Curve, Run
+from llmsegnet_bundle.scans import case_name
 
 
 def validation_curve(run: Run) -> Curve:

@@ -1,6 +1,6 @@
 """Transforms that MONAI lacks: to the working grid and back, crops in one resampling, what becomes of an answer."""
 
-from llmsegnet_bundle.transforms.answer import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd, case_file
+from llmsegnet_bundle.transforms.answer import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
 
@@ -11,5 +11,4 @@ __all__ = [
     "SaveCased",
     "Uncertaintyd",
     "WorkingGridd",
-    "case_file",
 ]

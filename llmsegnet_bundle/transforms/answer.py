@@ -1,18 +1,17 @@
 """Transforms around a network: a check of what was loaded, uncertainty, files that are whole."""
 
 import math
-import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.data import FolderLayoutBase, NibabelWriter
+from monai.data import FolderLayoutBase
 from monai.transforms import MapTransform, SaveImaged
 from torch import Tensor
 
-from llmsegnet_bundle.datalist import case_name
+from llmsegnet_bundle.scans.writing import WholeWriter, case_file
 
 
 class CheckScand(MapTransform):
@@ -118,13 +117,8 @@ class SaveCased(SaveImaged):
     ) -> None:
         layout = _CaseLayout(output_dir, output_postfix)
         super().__init__(
-            keys, output_dtype=output_dtype, resample=False, print_log=False, writer=_WholeWriter, folder_layout=layout
+            keys, output_dtype=output_dtype, resample=False, print_log=False, writer=WholeWriter, folder_layout=layout
         )
-
-
-def case_file(output_dir: str | Path, image: str | Path, postfix: str) -> Path:
-    """Return where `SaveCased` puts the map of a scan."""
-    return Path(output_dir) / f"{case_name(image)}_{postfix}.nii.gz"
 
 
 class _CaseLayout(FolderLayoutBase):
@@ -134,15 +128,3 @@ class _CaseLayout(FolderLayoutBase):
 
     def filename(self, subject: str = "subject", **kwargs: Any) -> Path:
         return case_file(self.output_dir, subject, self.postfix)
-
-
-class _WholeWriter(NibabelWriter):
-    def write(self, filename: Any, verbose: bool = False, **kwargs: Any) -> None:
-        file = Path(filename)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{os.getpid()}.{file.name}")
-        try:
-            super().write(part, verbose, **kwargs)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)

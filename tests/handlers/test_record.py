@@ -7,7 +7,7 @@ import torch
 from ignite.engine import Engine, Events
 from safetensors.torch import save_file
 
-from llmsegnet_bundle.datalist import digest
+from llmsegnet_bundle.cases import digest
 from llmsegnet_bundle.handlers import RunRecord
 from llmsegnet_bundle.text import save_embedding
 

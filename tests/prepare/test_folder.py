@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from llmsegnet_bundle.__main__ import main
-from llmsegnet_bundle.datalist import check_scans, from_file, preset
+from llmsegnet_bundle.cases import check_scans, from_file, preset
 from llmsegnet_bundle.prepare import folder as folder_module
 from llmsegnet_bundle.prepare import prepare
 from llmsegnet_bundle.prepare.scan import write_scan

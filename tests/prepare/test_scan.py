@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle.datalist import preset
+from llmsegnet_bundle.cases import preset
 from llmsegnet_bundle.prepare import Source, data_set, load_scan
 from llmsegnet_bundle.prepare.layouts import files_below
 from llmsegnet_bundle.prepare.placing import place_label

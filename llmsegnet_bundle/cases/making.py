@@ -9,10 +9,11 @@ from typing import cast
 
 import numpy as np
 
-from llmsegnet_bundle.datalist.lists import Datalist, Item, PathLike, case_name, digest, folder_items, scan_item
-from llmsegnet_bundle.datalist.presets import preset_lists
-from llmsegnet_bundle.datalist.repeats import check_repeats
+from llmsegnet_bundle.cases.presets import preset_lists
+from llmsegnet_bundle.cases.repeats import check_repeats
+from llmsegnet_bundle.cases.split import Datalist, Item, digest, folder_items, scan_item
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.scans import PathLike, case_name
 
 Choice = int | str | Path | Sequence[str] | None
 

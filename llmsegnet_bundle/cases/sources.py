@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from llmsegnet_bundle.datalist.lists import SUFFIXES, Item, PathLike, case_name, channel_files, scan_files, scan_item
-from llmsegnet_bundle.datalist.series import is_dicom
+from llmsegnet_bundle.cases.split import Item, scan_item
+from llmsegnet_bundle.scans import SUFFIXES, PathLike, case_name, channel_files, scan_files
+from llmsegnet_bundle.scans.dicom import is_dicom
 
 IMAGES = tuple(suffix for suffix in SUFFIXES if suffix != ".h5")
 

@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle.planning.survey import scan_facts, survey
+from llmsegnet_bundle.cases.survey import scan_facts, survey
 from llmsegnet_bundle.planning.texts import describe
 
 # the file's axes are superior, left, anterior

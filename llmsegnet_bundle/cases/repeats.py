@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.datalist.checks import read_scan
-from llmsegnet_bundle.datalist.lists import Datalist, case_name, channel_files
+from llmsegnet_bundle.cases.split import Datalist
+from llmsegnet_bundle.scans import case_name, channel_files, read_scan
 
 # scans of TCIA's Pancreas-CT that are said to repeat a patient of the same set
 REPEATS = re.compile(r"(pancreas[-_]?(ct[-_]?)?|image|label)?(0025|0070)", re.IGNORECASE)

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle.datalist import check_repeats, from_file, make_split
+from llmsegnet_bundle.cases import check_repeats, from_file, make_split
 
 SHARED = Path(__file__).parents[3] / "shared"
 AFFINE = np.diag([-1.0, 1.0, 2.0, 1.0])

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle.datalist import make_split, preset, preset_lists, preset_names
+from llmsegnet_bundle.cases import make_split, preset, preset_lists, preset_names
 
 SPLITS = Path(__file__).parents[3] / "shared" / "splits"
 

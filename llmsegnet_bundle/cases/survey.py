@@ -8,8 +8,9 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.datalist import Item, from_folder, read_classes, read_image
+from llmsegnet_bundle.cases.split import Item, from_folder
 from llmsegnet_bundle.parallel import cores, map_cases
+from llmsegnet_bundle.scans import read_classes, read_image
 
 SAMPLE = 10_000  # voxels of an organ whose intensities are kept, as nnU-Net keeps them
 MOST_CLASSES = 256  # of a label file: whole numbers of one byte

@@ -6,14 +6,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import cast
 
-import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import SpatialImage
 
-from llmsegnet_bundle.datalist.lists import SPLITS, Datalist, Item, PathLike, channel_files, item_files, scan_item
+from llmsegnet_bundle.cases.split import SPLITS, Datalist, Item, item_files, scan_item
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.scans import PathLike, channel_files, read_classes, read_image
 
 
 def fingerprint(item: Item) -> bytes:
@@ -65,52 +63,6 @@ def _mark(item: Item, classes: int) -> str:
     return f"{fingerprint(item).decode()} {classes}" if there else "missing"
 
 
-def read_scan(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the voxels of a file, as stored, and its affine.
-
-    Raises:
-        ValueError: when it is unreadable or not 3-D with one number per voxel.
-    """
-    try:
-        scan = cast(SpatialImage, nib.load(path))
-        voxels = np.asanyarray(scan.dataobj)
-    except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} cannot be read ({reason}); copy or convert it again") from None
-    if voxels.ndim != 3 or not voxels.size or voxels.dtype.kind not in "buif":
-        raise ValueError(f"{path} must be 3-D with one number per voxel, got {voxels.dtype} of shape {voxels.shape}")
-    return voxels, np.asarray(scan.affine)
-
-
-def read_classes(
-    path: PathLike, shape: tuple[int, ...], affine: np.ndarray, source: PathLike, classes: int, kind: str = "scan"
-) -> np.ndarray:
-    """Return the class map of a file that lies on the grid of another.
-
-    Args:
-        path: the class map.
-        shape: of the other file.
-        affine: of the other file.
-        source: path of the other file.
-        classes: the map must hold whole numbers from 0 to classes - 1.
-        kind: what the other file is to the map, for the message.
-
-    Raises:
-        ValueError: when it is unreadable, lies on another grid, or holds another number.
-    """
-    voxels, own_affine = read_scan(path)
-    if voxels.shape != shape:
-        raise ValueError(f"{path} has the shape {voxels.shape}, its {kind} {shape}; resample it to the {kind}")
-    if not np.allclose(own_affine, affine, atol=1e-3):
-        raise ValueError(f"{path} has another affine than its {kind} {source}; resample it or correct its header")
-    whole = voxels.dtype.kind != "f" or (voxels == np.rint(voxels)).all()  # NaN equals nothing
-    if not whole or voxels.min() < 0 or voxels.max() >= classes:
-        values = [f"{value:g}" for value in np.unique(voxels)]  # sorted, NaN last
-        found = ", ".join(values if len(values) <= 10 else [*values[:8], "...", values[-1]])
-        raise ValueError(f"{path} has the values {found}, must be whole, 0 to {classes - 1}; renumber or set classes")
-    return voxels
-
-
 def _check_scan(image: str, label: str | None, classes: int) -> None:
     first, *others = channel_files(image)
     voxels, affine = read_image(first)
@@ -121,15 +73,3 @@ def _check_scan(image: str, label: str | None, classes: int) -> None:
             raise ValueError(f"{other} lies on another grid than {first}; resample the channels of a scan to one")
     if label is not None:
         read_classes(label, shape, affine, image, classes)
-
-
-def read_image(image: PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the voxels of a scan, as stored, and its affine.
-
-    Raises:
-        ValueError: as `read_scan`, or when a voxel is not finite.
-    """
-    voxels, affine = read_scan(image)
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        raise ValueError(f"{image} has NaN or infinite voxels; replace them or leave the scan out")
-    return voxels, affine
