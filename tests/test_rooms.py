@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "files",
+    "settings",
     "parallel",
     "datalist",
     "prepare",
