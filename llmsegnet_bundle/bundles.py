@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from llmsegnet_bundle.files import read_mapping, write_texts
+from llmsegnet_bundle.networks.description import FOLLOWED
 from llmsegnet_bundle.networks.pair import DEPLOYS
 from llmsegnet_bundle.precision import has_bf16
 
@@ -24,6 +25,7 @@ CONFIGS = {
     "multi_gpu_train": ("multi_gpu_train",),
     "metadata": ("metadata",),
 }
+FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what these were trained with
 Result = TypeVar("Result")
 
 
@@ -135,6 +137,8 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         unknown -= set(config)
         own = {key: value for key, value in dataset.items() if key in config}
         config |= paper if name == "paper" else own
+        if name in FOLLOWING:
+            config |= _followed(_merge([recipe / f"{part}.yaml" for part in CONFIGS["train"]]) | dataset)
         texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
     if unknown:
         raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")
@@ -144,6 +148,25 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
             raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
     if not check:
         write_texts(configs, texts)
+
+
+def _followed(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ids that follow the weights: what their JSON says, or without one what `training` has."""
+    backbone, transforms = training["backbone"], _follow("intensity_transforms", "@own_intensity_transforms")
+    names = [name for name in FOLLOWED if name in training]
+    ids: dict[str, Any] = {name: _follow(name, training[name]) for name in names}
+    return {
+        "followed": f"$bundles.exit_on_error(description.follow, @model_file, {backbone['_target_']!r})",
+        **ids,
+        "backbone": backbone | {"_target_": _follow("backbone", backbone["_target_"])},
+        "own_intensity_transforms": training["intensity_transforms"],
+        "intensity_transforms": f"$description.build_transforms({transforms.removeprefix('$')})",
+    }
+
+
+def _follow(name: str, value: Any) -> str:
+    is_code = isinstance(value, str) and value[:1] in ("$", "@")
+    return f"$@followed.get({name!r}, {value.removeprefix('$') if is_code else repr(value)})"
 
 
 def _merge(parts: Sequence[Any]) -> dict[str, Any]:

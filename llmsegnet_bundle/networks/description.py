@@ -23,6 +23,8 @@ FOLLOWED = (
     "backbone",
     "base_filters",
     "dropout",
+    "strides",
+    "kernels",
     "fusion",
     "grid",
     "hidden",
@@ -55,17 +57,17 @@ def describe(config: ConfigParser) -> dict[str, Any]:
     return settings
 
 
-def follow(model_file: str | Path, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that `model_file` was trained with; `defaults` for those that no JSON beside it has.
+def follow(model_file: str | Path, backbone: str) -> dict[str, Any]:
+    """Return the settings that `model_file` was trained with, as the JSON beside it says.
 
     Raises:
-        ValueError: as `read_description`, or when it names a backbone that is neither ours nor the default one.
+        ValueError: as `read_description`, or when it names a class of network that is neither ours nor `backbone`.
     """
-    theirs = read_description(model_file).get("settings", {})
-    backbone = str(theirs.get("backbone", defaults["backbone"]))
-    if not backbone.startswith(OUR_NETWORKS) and backbone != defaults["backbone"]:
-        raise ValueError(f"{model_file}: its JSON names the backbone {backbone}; give a config with that backbone")
-    return {**defaults, **theirs}
+    settings = read_description(model_file).get("settings", {})
+    theirs = str(settings.get("backbone", backbone))
+    if theirs != backbone and not theirs.startswith(OUR_NETWORKS):
+        raise ValueError(f"backbone: {model_file} was trained with {theirs}, this config has {backbone}; {MEND}")
+    return settings
 
 
 def check_config(config: ConfigParser, model_file: str | Path) -> None:
