@@ -22,7 +22,7 @@ def _embed(texts: str, encoder: str, output: str) -> None:
 
 def _halve(model_file: str, output: str) -> None:
     """Write weights in half precision, for sharing."""
-    from llmsegnet_bundle.bundles import halve_weights
+    from llmsegnet_bundle.networks.weights import halve_weights
 
     halve_weights(str(model_file), str(output))
 

@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from llmsegnet_bundle.files import read_mapping, write_texts
+from llmsegnet_bundle.networks.description import FOLLOWED
 from llmsegnet_bundle.networks.pair import DEPLOYS
 from llmsegnet_bundle.precision import has_bf16
 
@@ -24,6 +25,7 @@ CONFIGS = {
     "multi_gpu_train": ("multi_gpu_train",),
     "metadata": ("metadata",),
 }
+FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what these were trained with
 Result = TypeVar("Result")
 
 
@@ -109,45 +111,6 @@ def describe(labeled: int, unlabeled: int, validation: int, total_steps: int, de
     return f"{labeled} labeled, {stream}, {validation} validation scans; {total_steps} steps on {device} in {kind}"
 
 
-def load_weights(network: nn.Module, model_file: str | Path) -> None:
-    """Load `model_file` into `network`, strictly.
-
-    Raises:
-        ValueError: when the file is missing, unreadable or of another network.
-    """
-    weights = _read_weights(model_file)
-    try:
-        network.load_state_dict(weights)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"model_file: {model_file} does not fit this network ({reason})") from None
-
-
-def halve_weights(model_file: str | Path, output: str | Path) -> None:
-    """Write the weights of `model_file` in half precision; loading brings them back to the network's own.
-
-    Raises:
-        ValueError: when `model_file` is missing or holds no weights.
-    """
-    weights = _read_weights(model_file)
-    if not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise ValueError(f"model_file: {model_file} holds more than weights; give a model.pt of a training")
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    part = Path(f"{output}.part")
-    torch.save({name: value.half() if value.is_floating_point() else value for name, value in weights.items()}, part)
-    part.replace(output)
-
-
-def _read_weights(model_file: str | Path) -> dict[str, Any]:
-    if not Path(model_file).is_file():
-        raise ValueError(f"model_file: {model_file} does not exist; train first, or give --ckpt_dir or --model_file")
-    try:
-        return dict(torch.load(model_file, map_location="cpu", weights_only=True))
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"model_file: {model_file} holds no weights ({reason})") from None
-
-
 def assemble(bundle: str | Path, check: bool = False) -> None:
     """Write the `configs` folder of a bundle from the recipe and its `dataset.yaml`.
 
@@ -174,6 +137,8 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         unknown -= set(config)
         own = {key: value for key, value in dataset.items() if key in config}
         config |= paper if name == "paper" else own
+        if name in FOLLOWING:
+            config |= _followed(_merge([recipe / f"{part}.yaml" for part in CONFIGS["train"]]) | dataset)
         texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
     if unknown:
         raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")
@@ -183,6 +148,25 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
             raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
     if not check:
         write_texts(configs, texts)
+
+
+def _followed(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ids that follow the weights: what their JSON says, or without one what `training` has."""
+    backbone, transforms = training["backbone"], _follow("intensity_transforms", "@own_intensity_transforms")
+    names = [name for name in FOLLOWED if name in training]
+    ids: dict[str, Any] = {name: _follow(name, training[name]) for name in names}
+    return {
+        "followed": f"$bundles.exit_on_error(description.follow, @model_file, {backbone['_target_']!r})",
+        **ids,
+        "backbone": backbone | {"_target_": _follow("backbone", backbone["_target_"])},
+        "own_intensity_transforms": training["intensity_transforms"],
+        "intensity_transforms": f"$description.build_transforms({transforms.removeprefix('$')})",
+    }
+
+
+def _follow(name: str, value: Any) -> str:
+    is_code = isinstance(value, str) and value[:1] in ("$", "@")
+    return f"$@followed.get({name!r}, {value.removeprefix('$') if is_code else repr(value)})"
 
 
 def _merge(parts: Sequence[Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from llmsegnet_bundle.benchmark.measure import seconds
-from llmsegnet_bundle.bundles import load_weights
+from llmsegnet_bundle.networks.weights import load_weights
 from llmsegnet_bundle.precision import keep_freed_memory
 
 

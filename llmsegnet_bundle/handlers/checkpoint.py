@@ -18,6 +18,7 @@ from torch import nn
 from tqdm import tqdm
 
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
+from llmsegnet_bundle.networks.weights import write_weights
 
 
 class Checkpoint:
@@ -39,6 +40,7 @@ class Checkpoint:
         total_steps: steps of the whole run.
         settings: ids of the config and their values that must be the same when the run continues.
         scans: digest of the run's lists of scans.
+        description: what is written beside the weights, besides how they were selected; None for nothing more.
         validator: engine whose key metric ranks the weights; attach its `ValidationHandler` before this one.
         select: "last", or "best" on the validation metric.
         resume: continue from `last.pt` when it exists.
@@ -61,6 +63,7 @@ class Checkpoint:
         scans: str,
         validator: Workflow,
         select: str = "last",
+        description: Mapping[str, Any] | None = None,
         resume: bool = True,
         every_s: float = 300.0,
         writes: bool = True,
@@ -77,6 +80,7 @@ class Checkpoint:
         self.scans = scans
         self.validator = validator
         self.select = select
+        self.description = dict(description or {})
         self.resume = resume
         self.every_s = every_s
         self.writes = writes
@@ -112,7 +116,11 @@ class Checkpoint:
         best, unvalidated = float(state.best_metric) != self.best_metric, state.epoch_length == 0
         self.best_metric = float(state.best_metric)
         if self.writes and (best or unvalidated or self.select == "last"):
-            _write(self.network.state_dict(), self.model_file)
+            selection = {"select": "last" if unvalidated else self.select, "step": engine.state.iteration}
+            if not unvalidated:
+                metric = state.key_metric_name
+                selection |= {"metric": metric, "value": float(state.metrics[metric])}
+            write_weights(self.network.state_dict(), self.model_file, {**self.description, "selection": selection})
         if self.writes and best:
             tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")
         self._save(engine)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from llmsegnet_bundle.transforms import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd, case_file
+from llmsegnet_bundle.scans.writing import case_file
+from llmsegnet_bundle.transforms import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
 
 
 def test_good_scan_passes_unchanged():

@@ -1,0 +1,129 @@
+"""What weights were trained with, as ids of the config: written beside them, followed by inference and evaluation."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from torch import Tensor, nn
+
+from llmsegnet_bundle.networks.pair import LLMSegNetPair
+from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
+from llmsegnet_bundle.text import load_embedding
+
+# ids that inference and evaluation take from the weights; the JSON has `backbone` by the name of its class
+FOLLOWED = (
+    "in_channels",
+    "classes",
+    "crop",
+    "spacing_mm",
+    "intensity_transforms",
+    "backbone",
+    "base_filters",
+    "dropout",
+    "strides",
+    "kernels",
+    "fusion",
+    "grid",
+    "hidden",
+    "text_embedding",
+    "deploy",
+)
+FREE = ("dropout", "deploy", "class_names")  # may differ from the weights': they change no weight and no input
+OUR_NETWORKS = "llmsegnet_bundle."
+MEND = "take the weights' value by leaving the setting away, or give the config or the model_file that goes with it"
+
+
+def describe(config: ConfigParser) -> dict[str, Any]:
+    """Return the ids of `config` that its weights depend on, with plain values, and how many networks they hold.
+
+    An id that is missing, or whose value JSON cannot hold (a transform with a torch type, say), is left out.
+    """
+    settings = {}
+    for name in (*FOLLOWED, "class_names"):
+        if name in config:
+            try:
+                settings[name] = _plain(config, name)
+            except TypeError:
+                continue
+    settings["backbone"] = settings["backbone"]["_target_"]
+    if "embedding" not in config:  # of a network without text
+        settings.pop("text_embedding", None)
+    elif not isinstance(settings["text_embedding"], Mapping):
+        settings["text_embedding"] = _text(config.get_parsed_content("embedding"))
+    settings["networks"] = 2 if hasattr(config.get_parsed_content("network_def"), "beta") else 1
+    return settings
+
+
+def follow(model_file: str | Path, backbone: str) -> dict[str, Any]:
+    """Return the settings that `model_file` was trained with, as the JSON beside it says.
+
+    Raises:
+        ValueError: as `read_description`, or when it names a class of network that is neither ours nor `backbone`.
+    """
+    settings = read_description(model_file).get("settings", {})
+    theirs = str(settings.get("backbone", backbone))
+    if theirs != backbone and not theirs.startswith(OUR_NETWORKS):
+        raise ValueError(f"backbone: {model_file} was trained with {theirs}, this config has {backbone}; {MEND}")
+    return settings
+
+
+def check_config(config: ConfigParser, model_file: str | Path) -> None:
+    """Raise ValueError when a setting of `config` contradicts what `model_file` was trained with."""
+    theirs, ours = read_description(model_file).get("settings", {}), describe(config)
+    for name, value in theirs.items():
+        if name in ours and name not in FREE and ours[name] != value:
+            raise ValueError(f"{name}: {model_file} was trained with {value}, this config has {ours[name]}; {MEND}")
+
+
+def build_transforms(transforms: Sequence[Any]) -> list[Any]:
+    """Return transforms, of which some may be descriptions as in a config."""
+    return [
+        ConfigParser({"it": one}).get_parsed_content("it") if isinstance(one, Mapping) else one for one in transforms
+    ]
+
+
+def build_embedding(text_embedding: str | Mapping[str, Any]) -> Tensor | None:
+    """Return the embedding of a file, None for "none"; zeros for a described one, which the weights bring themselves.
+
+    Raises:
+        ValueError: as `load_embedding`.
+    """
+    if isinstance(text_embedding, Mapping):
+        return torch.zeros([int(side) for side in text_embedding["shape"]])
+    return load_embedding(text_embedding)
+
+
+def build_network(alpha: nn.Module, beta: nn.Module, deploy: str, networks: int) -> nn.Module:
+    """Return the pair, or for 1 of `networks` alpha's backbone, as a network that refuses another one's weights."""
+    network = LLMSegNetPair(alpha, beta, deploy) if networks == 2 else alpha.get_submodule("backbone")
+    network.register_load_state_dict_pre_hook(refuse_misfit)
+    return network
+
+
+def _text(embedding: Tensor | None) -> dict[str, Any] | str:
+    if embedding is None:
+        return "none"
+    sha256 = hashlib.sha256(embedding.contiguous().float().numpy().tobytes()).hexdigest()  # as `text.save_embedding`
+    return {"sha256": sha256, "shape": list(embedding.shape)}
+
+
+def _plain(config: ConfigParser, name: str) -> Any:
+    raw = config[name]
+    if isinstance(raw, Mapping):
+        return {key: _plain(config, f"{name}::{key}") for key in raw}
+    if isinstance(raw, list | tuple):
+        return [_plain(config, f"{name}::{i}") for i in range(len(raw))]
+    return _as_json(config.get_parsed_content(name) if isinstance(raw, str) else raw)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{type(value).__name__} is no plain value")

@@ -1,0 +1,150 @@
+"""The file that holds a network, `model.pt`, and beside it what the network is, `model.json`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monai.transforms
+import torch
+from torch import Tensor, nn
+
+import llmsegnet_bundle
+from llmsegnet_bundle.files import write_texts
+
+
+def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, description: Mapping[str, Any]) -> None:
+    """Write weights, and beside them a JSON file of the same name that says what they are.
+
+    Each file is replaced whole. The description holds the sha256 of the weights, so that one that is not theirs, as
+    after a crash between the two, is refused instead of believed.
+
+    Args:
+        weights: a network's state dict.
+        model_file: `model.pt`; its folder is made when missing.
+        description: what can be written as JSON: "settings" of `description.describe`, "selection" and the like.
+    """
+    file = Path(model_file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(file.name + ".part")
+    torch.save(dict(weights), part)
+    content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
+    text = json.dumps(content, indent=1) + "\n"
+    part.replace(file)
+    write_texts(file.parent, {_beside(file).name: text})
+
+
+def read_weights(model_file: str | Path, setting: str = "model_file") -> dict[str, Tensor]:
+    """Return the tensors of a file of weights.
+
+    Args:
+        model_file: of `write_weights`.
+        setting: id that named the file, for the error.
+
+    Raises:
+        ValueError: when the file is missing, unreadable or holds more than weights.
+    """
+    if not Path(model_file).is_file():
+        raise ValueError(f"{setting}: {model_file} does not exist; train first, or give the model.pt of a training")
+    try:
+        weights = dict(torch.load(model_file, map_location="cpu", weights_only=True))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{setting}: {model_file} holds no weights ({reason})") from None
+    if not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError(f"{setting}: {model_file} holds more than weights; give a model.pt of a training")
+    return weights
+
+
+def read_description(model_file: str | Path) -> dict[str, Any]:
+    """Return what the JSON file beside `model_file` says; nothing when one of the two is missing.
+
+    Raises:
+        ValueError: when it is damaged, belongs to other weights, or would call for more than transforms and networks.
+    """
+    file = _beside(Path(model_file))
+    if not file.is_file() or not Path(model_file).is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        theirs, settings = content["sha256"], content.get("settings", {})
+    except (ValueError, TypeError, KeyError):
+        theirs = settings = None
+    if not isinstance(theirs, str) or not isinstance(settings, dict):
+        raise ValueError(f"{file} is damaged; give the one that was written with {model_file}, or remove it")
+    if theirs != file_sha256(model_file):
+        raise ValueError(
+            f"{file} describes other weights than {model_file}; give the one written with it, or remove it"
+        )
+    _check_harmless(settings, file)
+    return content
+
+
+def load_weights(network: nn.Module, model_file: str | Path) -> None:
+    """Load `model_file` into `network`, strictly, and say so when nothing tells what the weights are.
+
+    Raises:
+        ValueError: as `read_weights` and `read_description`, or when the weights are another network's.
+    """
+    weights = read_weights(model_file)
+    described = read_description(model_file)
+    if reason := _misfit(network, weights):
+        raise ValueError(f"model_file: {model_file} does not fit this network ({reason})")
+    if not described:
+        print(f"{model_file} has no {_beside(Path(model_file)).name} beside it; taken as trained with these settings")
+    network.load_state_dict(weights)
+
+
+def refuse_misfit(network: nn.Module, weights: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    """Raise ValueError when weights that are being loaded are another network's, even with `strict=False`.
+
+    For `register_load_state_dict_pre_hook`: MONAI Label loads so, and would show the masks of random weights.
+    """
+    own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    if reason := _misfit(network, own):
+        raise ValueError(f"the weights do not fit this network ({reason}); start anew after a change of model.pt")
+
+
+def halve_weights(model_file: str | Path, output: str | Path) -> None:
+    """Write the weights of `model_file` in half precision; loading brings them back to the network's own.
+
+    Raises:
+        ValueError: when `model_file` is missing or holds no weights.
+    """
+    weights, described = read_weights(model_file), read_description(model_file)
+    described.pop("sha256", None)
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    write_weights(halves, output, described)
+
+
+def file_sha256(file: str | Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal."""
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _beside(model_file: Path) -> Path:
+    return model_file.with_suffix(".json")
+
+
+def _misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    own = network.state_dict()
+    for name, value in own.items():
+        if name not in weights:
+            return f"{name} is missing"
+        if weights[name].shape != value.shape:
+            return f"{name} is {list(weights[name].shape)}, here {list(value.shape)}"
+    return next((f"{name} has no place" for name in weights if name not in own), "")
+
+
+def _check_harmless(value: Any, file: Path) -> None:
+    """Raise ValueError for what a config would run: an expression, or a call of what is no transform or network."""
+    if isinstance(value, str) and value[:1] in ("$", "@", "%"):
+        raise ValueError(f"{file} must hold plain values, got the expression {value!r}")
+    if isinstance(value, Mapping) and "_target_" in value:
+        target = str(value["_target_"])
+        if not hasattr(monai.transforms, target) and not target.startswith("llmsegnet_bundle.transforms."):
+            raise ValueError(f"{file} must name transforms of MONAI or llmsegnet_bundle, got {target!r}")
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check_harmless(item, file)
