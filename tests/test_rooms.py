@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "files",
+    "commands",
     "parallel",
     "datalist",
     "prepare",
@@ -27,6 +28,7 @@ ROOMS = [
     "report",
     "bundles",
     "planning",
+    "ablation",
     "phantom",
     "benchmark",
     "demo",
