@@ -36,8 +36,9 @@ def now() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    command = ["git", "--no-optional-locks", "-C", str(CHECKOUT), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -31,6 +31,8 @@ def run_scores(run: Run) -> RunScores:
     scores = read_scores(file)
     if lost := [kind for kind in run.variant.classes if kind not in scores]:
         raise ValueError(f"{file} lacks the class {lost[0]}; remove the file, and the run is evaluated again")
+    if any(run.plan.metric not in measures for cases in scores.values() for measures in cases.values()):
+        raise ValueError(f"{file} has no {run.plan.metric}; remove the file, and the run is evaluated again")
     values, distances = (_by_case(scores, run.variant.classes, key) for key in (run.plan.metric, DISTANCE))
     steps = run.training_record().get("total_steps")
     return RunScores(run.seed, values, distances, steps, run.seconds(TRAINING) / 3600)

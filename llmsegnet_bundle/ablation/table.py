@@ -53,10 +53,10 @@ def _markdown(plan: Plan, rows: Rows) -> str:
     titles += ["HD95 mm", "steps", "hours", "commit"]
     lines = [_line(titles), _line(["---"] * len(titles))]
     for name, row in rows.items():
-        mean, std = (shown(metric, row[key]) for key in ("mean", "std"))
+        spread = "" if row["std"] is None else f" ± {shown(metric, row['std'])}"
         distance, hours = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("distance_mm", "hours"))
         seeds = f"{len(row['seeds'])} of {len(plan.seeds)}"
-        cells = [name, seeds, f"{mean} ± {std}", _difference(metric, row["against_first"]), distance]
+        cells = [name, seeds, shown(metric, row["mean"]) + spread, _difference(metric, row["against_first"]), distance]
         lines.append(_line([*cells, str(row["steps"] or "-"), hours, ", ".join(row["commits"]) or "-"]))
     return "\n".join([*lines, "", *_notes(plan, rows), "", *_settings(plan)]) + "\n"
 
