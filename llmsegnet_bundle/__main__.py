@@ -6,6 +6,16 @@ from collections.abc import Sequence
 import fire
 
 
+def _ablate(plan: str, check: bool = False) -> None:
+    """Train and evaluate the variants of a plan with each seed, in one table; --check only looks at the plan.
+
+    The same command continues what was stopped. Threads are those of OMP_NUM_THREADS; docs/ablation.md.
+    """
+    from llmsegnet_bundle.ablation import ablate
+
+    ablate(str(plan), check)
+
+
 def _assemble(bundle: str, check: bool = False) -> None:
     """Write the configs of a bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble
@@ -170,6 +180,7 @@ def _report(
 
 
 COMMANDS = {
+    "ablate": _ablate,
     "assemble": _assemble,
     "benchmark": _benchmark,
     "compare": _compare,

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from llmsegnet_bundle.commands import bundle_command
 from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.precision import has_bf16
@@ -54,28 +54,25 @@ def demo(folder: Path) -> None:
             "cache_dir": folder / "cache",
         }
         print(f"{config}: {STEPS} steps", flush=True)
-        _bundle("training", [config], common | SETTINGS)
+        _bundle(run, "training", [config], common | SETTINGS)
         weights = {"model_file": run / "checkpoints/model.pt", "stride_voxel": "half"}
-        _bundle("evaluating", [config, "evaluate"], common | SETTINGS | weights)
+        _bundle(run, "evaluating", [config, "evaluate"], common | SETTINGS | weights)
     inputs = {
         "dataset_dir": new / "imagesTr",
         "output_dir": folder / "new_mask",
         "ckpt_dir": folder / "train/checkpoints",
         "overwrite": True,
     }
-    _bundle("evaluating", ["inference"], inputs | {key: SETTINGS[key] for key in ("crop", "base_filters")})
+    _bundle(folder, "evaluating", ["inference"], inputs | {key: SETTINGS[key] for key in ("crop", "base_filters")})
     _report(folder, new)
     report = write_report(folder / "train/eval", folder / "train_supervised/eval", output=folder / "report.html")
     minutes = (time.monotonic() - began) / 60
     print(f"done in {minutes:.1f} minutes: {folder}/dice.md, {folder}/overlay.png; open {report} in a browser")
 
 
-def _bundle(run_id: str, configs: list[str], overrides: dict[str, object]) -> None:
-    files = [str(BUNDLE / "configs" / f"{config}.json") for config in configs]
-    command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", run_id]
-    command += ["--config_file", files[0] if len(files) == 1 else str(files), "--bundle_root", str(BUNDLE)]
-    for key, value in (overrides | {"logging_file": BUNDLE / "configs/logging.conf"}).items():
-        command += [f"--{key}", str(value)]
+def _bundle(folder: Path, run_id: str, configs: list[str], overrides: dict[str, object]) -> None:
+    files = [BUNDLE / "configs" / f"{config}.json" for config in configs]
+    command = bundle_command(folder, run_id, BUNDLE, files, overrides)
     if subprocess.run(command).returncode:
         raise ValueError(f"the demo stopped at: {' '.join(command)}")
 

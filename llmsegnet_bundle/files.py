@@ -32,14 +32,24 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
             part.unlink(missing_ok=True)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, where YAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise yaml.YAMLError(f"{twice[0]} is there twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def read_mapping(file: str | Path) -> dict[str, Any]:
     """Return the content of a YAML file of keys and values.
 
     Raises:
-        ValueError: when it is no such file.
+        ValueError: when it is no such file, or has a key twice.
     """
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        content = yaml.load(Path(file).read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is no YAML ({reason}); put quotes around a text with a colon") from None

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,14 @@ def compare(a: PathLike, b: PathLike, output: PathLike | None = None) -> dict[st
     target = None if output is None else Path(output)
     if target is not None and target.is_dir():
         raise ValueError(f"{target} is a folder; give the name of the JSON file to write")
-    scores_a, scores_b = _read(first), _read(second)
+    scores_a, scores_b = read_scores(first), read_scores(second)
     _check_settings(first, second)
     _check_same(scores_a, scores_b, first, second, "class")
     result: dict[str, dict[str, Any]] = {}
     for kind, cases in scores_a.items():
         _check_same(cases, scores_b[kind], first, second, f"case of {kind}")
         result[kind] = {
-            key: _paired([[scores[kind][case][key] for case in cases] for scores in (scores_a, scores_b)])
+            key: paired([[scores[kind][case][key] for case in cases] for scores in (scores_a, scores_b)])
             for key in MEASURES
             if all(key in values for scores in (scores_a, scores_b) for values in scores[kind].values())
         }
@@ -59,7 +60,12 @@ def compare(a: PathLike, b: PathLike, output: PathLike | None = None) -> dict[st
     return result
 
 
-def _read(file: Path) -> Scores:
+def read_scores(file: Path) -> Scores:
+    """Return the content of a `metrics.csv`.
+
+    Raises:
+        ValueError: when it cannot be read, is no such table, or has a case twice or something else than numbers.
+    """
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
@@ -101,7 +107,8 @@ def _check_same(in_a: dict[str, Any], in_b: dict[str, Any], first: Path, second:
             raise ValueError(f"{lacking} lacks the {what} {alone[0]}; evaluate both runs on the same")
 
 
-def _paired(values: list[list[float]]) -> dict[str, Any]:
+def paired(values: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Return the entry of `compare` for the values of a and those of b, in one order; pairs with nan are left out."""
     pairs = np.array(values).T  # (cases, 2)
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
     if not len(pairs):
