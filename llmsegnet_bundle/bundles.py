@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from llmsegnet_bundle.files import read_mapping, write_texts
+from llmsegnet_bundle.networks import EncoderDecoder
 from llmsegnet_bundle.networks.description import FOLLOWED
 from llmsegnet_bundle.networks.pair import DEPLOYS
 from llmsegnet_bundle.precision import has_bf16
@@ -46,21 +47,38 @@ def check_root(bundle_root: str | Path) -> None:
         raise ValueError(f"bundle_root: {Path(bundle_root).resolve()} is no bundle; give --bundle_root bundles/NAME")
 
 
-def check_training(
-    bundle_root: str | Path, crop: Sequence[int], batch: Sequence[int], max_steps: int, val_interval: int
-) -> None:
+def check_training(bundle_root: str | Path, batch: Sequence[int], max_steps: int, val_interval: int) -> None:
     """Raise ValueError, in one line that names the setting, when a run with these settings would fail later."""
     check_root(bundle_root)
-    # below 48 the bottleneck is 2 voxels wide, where oneDNN's bfloat16 weight gradients hold uninitialized memory
-    if not _are_ints(crop, 3) or any(side < 48 or side % 16 for side in crop):
-        raise ValueError(f"crop: must be three multiples of 16, each at least 48, got {crop}")
-    if crop[0] != crop[1]:
-        raise ValueError(f"crop: the first two sides must be equal, as scans are rotated in plane, got {crop}")
     if not _are_ints(batch, 2) or batch[0] < 1 or batch[1] < 0:
         raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
     for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
         if type(value) is not int or value < 1:
             raise ValueError(f"{name}: must be a whole number of at least 1, got {value}")
+
+
+def check_crop(network: nn.Module, crop: Sequence[int]) -> None:
+    """Raise ValueError when a backbone in `network` does not train on crops of this size."""
+    _check_sides("crop", crop, [backbone.check_crop for backbone in _backbones(network)])
+
+
+def check_window(network: nn.Module, window: Sequence[int]) -> None:
+    """Raise ValueError when a backbone in `network` does not take windows of this size."""
+    _check_sides("window", window, [backbone.bottleneck_size for backbone in _backbones(network)])
+
+
+def _backbones(network: nn.Module) -> list[EncoderDecoder]:
+    return [module for module in network.modules() if isinstance(module, EncoderDecoder)]
+
+
+def _check_sides(name: str, sides: Any, checks: Sequence[Callable[[list[int]], Any]]) -> None:
+    if not _are_ints(sides, 3) or min(sides) < 1:
+        raise ValueError(f"{name}: must be three whole numbers of at least 1, got {sides}")
+    for check in checks:
+        try:
+            check(list(sides))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
 
 def _are_ints(values: Any, count: int) -> bool:

@@ -57,9 +57,7 @@ def test_metadata_has_what_the_zoo_requires(bundle):
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_network_takes_and_gives_what_the_metadata_says(bundle):
     configs = bundle / "configs"
-    verify_net_in_out(
-        "network_def", configs / "metadata.json", configs / "inference.json", n=2, bundle_root=str(bundle)
-    )
+    verify_net_in_out("network_def", configs / "metadata.json", configs / "inference.json", bundle_root=str(bundle))
 
 
 @pytest.mark.skipif(not SCHEMA.exists(), reason="../shared/schema is absent")
@@ -365,9 +363,10 @@ def test_split_file_entry_without_a_label_stops_the_training(split, scans, tmp_p
 @pytest.mark.parametrize(
     ("setting", "match"),
     [
-        ({"crop": [50, 48, 48]}, "crop: must be three multiples of 16"),
-        ({"crop": [64, 48, 48]}, "crop: the first two sides must be equal"),
-        ({"crop": 96}, "crop: must be three multiples of 16"),
+        ({"crop": [50, 48, 48]}, "crop: image sides must be multiples of"),
+        ({"crop": [32, 48, 48]}, "crop: the first side must be at least 48"),
+        ({"crop": 96}, "crop: must be three whole numbers of at least 1"),
+        ({"strides": [2, 2, 1]}, "strides: must be 4 lists of three numbers"),
         ({"batch": [0, 2]}, "batch: must be"),
         ({"batch": 2}, "batch: must be"),
         ({"max_steps": 0}, "max_steps: must be a whole number of at least 1"),
@@ -393,6 +392,12 @@ def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
 def test_text_for_a_flag_stops_in_one_line(name, flag, scans, tmp_path):
     with pytest.raises(SystemExit, match=f"{flag}: must be True or False, got 'false'"):
         run([name], scans / "imagesTr" if name == "inference" else scans, tmp_path, **{flag: "false"})
+
+
+@pytest.mark.parametrize("names", [["train", "evaluate"], ["inference"]])
+def test_window_that_the_network_does_not_take_stops_in_one_line(names, scans, tmp_path):
+    with pytest.raises(SystemExit, match=r"window: image sides must be multiples of .*, got \[48, 48, 40\]"):
+        run(names, scans / "imagesTr" if names == ["inference"] else scans, tmp_path, window=[48, 48, 40])
 
 
 def test_bad_micro_batches_stop_in_one_line(scans, tmp_path):

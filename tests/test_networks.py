@@ -3,14 +3,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet
+from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet, plan_levels
 from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
 
+THICK = plan_levels((64, 64, 8), (1.5, 1.5, 10))._asdict()
 
-def small(fusion="spatial", text=True, backbone=VNet):
+
+def small(fusion="spatial", text=True, backbone=VNet, **levels):
     torch.manual_seed(0)
     embedding = F.normalize(torch.randn(3, 8), dim=1) if text else None
-    return LLMSegNet(backbone(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4)
+    return LLMSegNet(backbone(base_filters=2, **levels), embedding, fusion, grid=(2, 2, 2), hidden=4)
 
 
 NETWORKS = {
@@ -21,6 +23,8 @@ NETWORKS = {
     "channel": lambda: small("channel"),
     "no text": lambda: small(text=False),
     "pair": lambda: LLMSegNetPair(small(), small()),
+    "unet for thick slices": lambda: small(backbone=UNet, **THICK),
+    "pair for thick slices": lambda: LLMSegNetPair(small(**THICK), small("channel", **THICK)),
 }
 
 
@@ -120,8 +124,68 @@ def test_vnet_leaves_out_gradients_that_batch_norm_makes_zero():
 
 @pytest.mark.parametrize("backbone", [VNet, UNet])
 def test_network_refuses_other_sizes(backbone):
-    with pytest.raises(ValueError, match="multiples of 16"):
+    with pytest.raises(ValueError, match=r"multiples of \[16, 16, 16\], got \[40, 32, 32\]"):
         backbone(base_filters=2)(torch.zeros(1, 1, 40, 32, 32))
+    with pytest.raises(ValueError, match=r"multiples of \[16, 16, 2\], got \[32, 32, 9\]"):
+        backbone(base_filters=2, **THICK)(torch.zeros(1, 1, 32, 32, 9))
+
+
+def test_instance_norm_refuses_one_voxel_and_batch_norm_takes_it_in_evaluation():
+    with pytest.raises(ValueError, match=r"leave at least 2 voxels at the bottleneck, got \[16, 16, 16\]"):
+        UNet(base_filters=2).eval()(torch.zeros(1, 1, 16, 16, 16))
+    assert VNet(base_filters=2).eval()(torch.zeros(1, 1, 16, 16, 16)).shape == (1, 2, 16, 16, 16)
+
+
+@pytest.mark.parametrize("backbone", [VNet, UNet])
+@pytest.mark.parametrize("size", [(64, 64, 8), (32, 48, 10), (32, 16, 2)])
+def test_thick_slices_need_no_padding(backbone, size):
+    network = small(backbone=backbone, **THICK).eval()
+    skips, bottleneck = network.backbone.encode(torch.randn(1, 1, *size))
+    assert bottleneck.shape == (1, 32, *network.backbone.bottleneck_size(list(size)))
+    assert [skip.shape[4] for skip in skips] == [size[2]] * 3 + [size[2] // 2]
+    assert network(torch.randn(1, 1, *size)).shape == (1, 2, *size)
+
+
+def test_kernels_of_1_leave_slices_apart():
+    network = VNet(base_filters=2, strides=[(2, 2, 1)] * 4, kernels=[(3, 3, 1)] * 5).eval()
+    image = torch.randn(1, 1, 32, 32, 4, requires_grad=True)
+    network(image)[..., 1].square().sum().backward()
+    assert image.grad.abs().sum(dim=(0, 1, 2, 3)).bool().tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("backbone", [VNet, UNet])
+def test_training_step_in_bfloat16_over_thick_slices_stays_finite(backbone):
+    network = fast_layout(small(backbone=backbone, **THICK), "cpu")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(torch.rand(2, 1, 64, 64, 8))
+    F.cross_entropy(logits.float(), torch.ones(2, 64, 64, 8, dtype=torch.long)).backward()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("crop", [(48, 48, 48), (64, 16, 8), (48, 48, 2)])
+def test_crops_with_3_voxels_along_the_first_side_of_the_bottleneck_train(crop):
+    VNet(base_filters=1, **THICK).check_crop(crop)
+
+
+def test_crops_that_spoil_gradients_are_refused():
+    with pytest.raises(ValueError, match=r"the first side must be at least 48, got \[32, 64, 8\]"):
+        VNet(base_filters=1, **THICK).check_crop((32, 64, 8))
+    with pytest.raises(ValueError, match="multiples of"):
+        VNet(base_filters=1).check_crop((64, 64, 8))
+
+
+@pytest.mark.parametrize("sides", [(3, 1, 1), (3, 2, 2), (4, 4, 1), (7, 7, 2)])
+def test_bfloat16_weight_gradients_are_right_where_crops_are_allowed(sides):
+    torch.manual_seed(0)
+    conv = nn.Conv3d(32, 32, 3, padding=1)
+    for _ in range(5):
+        torch.full((1 << 20,), float("nan"))  # so that memory that is read and was never written shows
+        x, gradient = torch.randn(2, 32, *sides).bfloat16(), torch.randn(2, 32, *sides).bfloat16()
+        conv.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            conv(x).backward(gradient)
+        wanted = nn.grad.conv3d_weight(x.float(), conv.weight.shape, gradient.float(), padding=1)
+        assert (conv.weight.grad - wanted).abs().max() < 0.03 * wanted.abs().max()
 
 
 def test_spatial_fusion_equals_the_formula():

@@ -22,7 +22,7 @@ class LLMSegNet(nn.Module):
         hidden: width of the text projection.
 
     Shape:
-        image (B, K, H, W, D), sides multiples of 16 -> logits (B, C, H, W, D).
+        image (B, K, H, W, D), of sides that `backbone` takes -> logits (B, C, H, W, D).
 
     Raises:
         ValueError: when `text_embedding` is not (P, E) or `fusion` is unknown.

@@ -1,32 +1,61 @@
-"""The 3-D U-Net that semi-supervised segmentation of BraTS compares on, composed of the blocks of MONAI's BasicUNet."""
+"""The 3-D U-Net that semi-supervised segmentation of BraTS compares on, composed of MONAI's convolution blocks."""
 
-from itertools import pairwise
-from typing import Any
+from collections.abc import Sequence
 
-from monai.networks.nets.basic_unet import Down, TwoConv, UpCat
-from torch import nn
+import torch
+from monai.networks.blocks import Convolution
+from torch import Tensor, nn
 
 from llmsegnet_bundle.networks.backbone import EncoderDecoder
+from llmsegnet_bundle.networks.levels import Sides, check_kernels, check_strides
 
-LEVELS = 5
+
+class _TwoConv(nn.Sequential):
+    def __init__(self, in_channels: int, out_channels: int, kernel: Sides) -> None:
+        super().__init__()
+        for i, channels in enumerate((in_channels, out_channels)):
+            act = ("relu", {"inplace": True})
+            conv = Convolution(3, channels, out_channels, kernel_size=kernel, act=act, norm="instance")
+            self.add_module(f"conv_{i}", conv)
+
+
+class _Down(nn.Sequential):
+    def __init__(self, in_channels: int, out_channels: int, stride: Sides, kernel: Sides) -> None:
+        super().__init__()
+        self.add_module("max_pooling", nn.MaxPool3d(stride))
+        self.add_module("convs", _TwoConv(in_channels, out_channels, kernel))
+
+
+class _UpCat(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, stride: Sides, kernel: Sides) -> None:
+        super().__init__()
+        self.upsample = nn.Upsample(scale_factor=tuple(map(float, stride)), mode="trilinear", align_corners=False)
+        self.convs = _TwoConv(in_channels + out_channels, out_channels, kernel)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.convs(torch.cat([skip, self.upsample(x)], dim=1))
 
 
 class UNet(EncoderDecoder):
     """3-D U-Net: instance norm, max-pooling, trilinear up-sampling, skips by concatenation (METHOD.md section 2, T).
 
-    MONAI's BasicUNet itself halves the channels while up-sampling and has no dropout at the bottom alone.
+    MONAI's BasicUNet itself halves the channels while up-sampling, has no dropout at the bottom alone, and halves every
+    axis.
 
     Args:
         in_channels: image channels.
         out_channels: classes C, background included.
         base_filters: channels of the first level; doubled at each of the four levels below.
         dropout: probability that an element is dropped, on the bottleneck and before the output.
+        strides: as of `VNet`.
+        kernels: as of `VNet`.
 
     Shape:
-        image (B, in_channels, H, W, D) with H, W, D multiples of 16 -> logits (B, C, H, W, D).
+        image (B, in_channels, H, W, D), sides multiples of `multiples`, by default 16, and more than one voxel at the
+        bottleneck for its instance norm -> logits (B, C, H, W, D).
 
     Raises:
-        ValueError: as `EncoderDecoder`.
+        ValueError: as `VNet`.
 
     Example:
         >>> UNet()(torch.zeros(1, 1, 32, 32, 16)).shape
@@ -34,18 +63,26 @@ class UNet(EncoderDecoder):
     """
 
     def __init__(
-        self, in_channels: int = 1, out_channels: int = 2, base_filters: int = 16, dropout: float = 0.3
+        self,
+        in_channels: int = 1,
+        out_channels: int = 2,
+        base_filters: int = 16,
+        dropout: float = 0.3,
+        strides: Sequence[Sequence[int]] | None = None,
+        kernels: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        widths = [base_filters * 2**level for level in range(LEVELS)]
-        block: dict[str, Any] = {"act": ("relu", {"inplace": True}), "norm": "instance", "bias": True}
-        up: dict[str, Any] = {"upsample": "nontrainable", "pre_conv": None, "align_corners": False, "is_pad": False}
+        steps, sides = check_strides(strides), check_kernels(kernels)
+        widths = [base_filters * 2**level for level in range(len(sides))]
+        levels = range(len(steps))
         super().__init__(
-            stem=TwoConv(3, in_channels, widths[0], **block),
-            encoder=[Down(3, narrow, wide, **block) for narrow, wide in pairwise(widths)],
-            decoder=[UpCat(3, wide, narrow, narrow, **block, **up) for wide, narrow in pairwise(widths[::-1])],
+            stem=_TwoConv(in_channels, widths[0], sides[0]),
+            encoder=[_Down(widths[i], widths[i + 1], steps[i], sides[i + 1]) for i in levels],
+            decoder=[_UpCat(widths[i + 1], widths[i], steps[i], sides[i]) for i in reversed(levels)],
             dropout=nn.Dropout(dropout),
             out=nn.Conv3d(base_filters, out_channels, 1),
             bottleneck_channels=widths[-1],
+            strides=steps,
+            least_voxels=2,
         )
         for module in self.modules():
             if isinstance(module, nn.Conv3d):

@@ -1,8 +1,11 @@
 """The V-Net that semi-supervised 3-D segmentation compares on: 3x3x3 kernels, batch norm, skips by addition."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from llmsegnet_bundle.networks.backbone import EncoderDecoder
+from llmsegnet_bundle.networks.levels import Sides, check_kernels, check_strides
 
 ENCODER_CONVS = (1, 2, 3, 3, 3)
 DECODER_CONVS = (3, 3, 2, 1)
@@ -12,22 +15,27 @@ def _norm_relu(channels: int) -> list[nn.Module]:
     return [nn.BatchNorm3d(channels), nn.ReLU(inplace=True)]
 
 
-def _stage(convs: int, in_channels: int, out_channels: int) -> nn.Sequential:
+def _stage(convs: int, in_channels: int, out_channels: int, kernel: Sides) -> nn.Sequential:
     layers: list[nn.Module] = []
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     for i in range(convs):
-        layers.append(nn.Conv3d(in_channels if i == 0 else out_channels, out_channels, 3, padding=1))
+        layers.append(nn.Conv3d(in_channels if i == 0 else out_channels, out_channels, kernel, padding=padding))
         layers += _norm_relu(out_channels)
     return nn.Sequential(*layers)
 
 
+def _down(in_channels: int, out_channels: int, stride: Sides) -> list[nn.Module]:
+    return [nn.Conv3d(in_channels, out_channels, stride, stride=stride), *_norm_relu(out_channels)]
+
+
 class _DecoderStage(nn.Module):
-    def __init__(self, convs: int, in_channels: int, out_channels: int) -> None:
+    def __init__(self, convs: int, in_channels: int, out_channels: int, stride: Sides, kernel: Sides) -> None:
         super().__init__()
-        up = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2)
+        up = nn.ConvTranspose3d(in_channels, out_channels, stride, stride=stride)
         # batch norm subtracts this bias, so its gradient is zero; summing it took a CPU 4 % of a training step
         up.bias.requires_grad_(False)  # type: ignore[union-attr]
         self.up = nn.Sequential(up, *_norm_relu(out_channels))
-        self.convs = _stage(convs, out_channels, out_channels)
+        self.convs = _stage(convs, out_channels, out_channels, kernel)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.convs(self.up(x) + skip)
@@ -43,12 +51,14 @@ class VNet(EncoderDecoder):
         out_channels: classes C, background included.
         base_filters: channels of the first stage; doubled at each of the four levels below.
         dropout: probability that `Dropout3d` drops a whole channel, on the bottleneck and before the output.
+        strides: four times (h, w, d) factors of 1 or 2 between the levels, for thick slices; None halves every axis.
+        kernels: five times (h, w, d) sides of 1 or 3, of the convolutions at each level; None for 3x3x3.
 
     Shape:
-        image (B, in_channels, H, W, D) with H, W, D multiples of 16 -> logits (B, C, H, W, D).
+        image (B, in_channels, H, W, D), sides multiples of `multiples`, by default 16 -> logits (B, C, H, W, D).
 
     Raises:
-        ValueError: as `EncoderDecoder`.
+        ValueError: as `EncoderDecoder`, or when `strides` or `kernels` are no such factors.
 
     Example:
         >>> VNet()(torch.zeros(1, 1, 32, 32, 16)).shape
@@ -56,20 +66,32 @@ class VNet(EncoderDecoder):
     """
 
     def __init__(
-        self, in_channels: int = 1, out_channels: int = 2, base_filters: int = 16, dropout: float = 0.5
+        self,
+        in_channels: int = 1,
+        out_channels: int = 2,
+        base_filters: int = 16,
+        dropout: float = 0.5,
+        strides: Sequence[Sequence[int]] | None = None,
+        kernels: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        widths = [base_filters * 2**level for level in range(len(ENCODER_CONVS))]
+        steps, sides = check_strides(strides), check_kernels(kernels)
+        widths = [base_filters * 2**level for level in range(len(sides))]
+        levels = range(len(steps))
         super().__init__(
-            stem=_stage(ENCODER_CONVS[0], in_channels, widths[0]),
+            stem=_stage(ENCODER_CONVS[0], in_channels, widths[0], sides[0]),
             encoder=[
-                nn.Sequential(nn.Conv3d(narrow, wide, 2, stride=2), *_norm_relu(wide), *_stage(convs, wide, wide))
-                for convs, narrow, wide in zip(ENCODER_CONVS[1:], widths[:-1], widths[1:], strict=True)
+                nn.Sequential(
+                    *_down(widths[i], widths[i + 1], steps[i]),
+                    *_stage(ENCODER_CONVS[i + 1], widths[i + 1], widths[i + 1], sides[i + 1]),
+                )
+                for i in levels
             ],
             decoder=[
-                _DecoderStage(convs, wide, narrow)
-                for convs, wide, narrow in zip(DECODER_CONVS, widths[:0:-1], widths[-2::-1], strict=True)
+                _DecoderStage(convs, widths[i + 1], widths[i], steps[i], sides[i])
+                for convs, i in zip(DECODER_CONVS, reversed(levels), strict=True)
             ],
             dropout=nn.Dropout3d(dropout),
             out=nn.Conv3d(base_filters, out_channels, 1),
             bottleneck_channels=widths[-1],
+            strides=steps,
         )

@@ -9,22 +9,24 @@ import torch
 
 from llmsegnet_bundle.cases.survey import ScanFacts
 from llmsegnet_bundle.inference import free_bytes
+from llmsegnet_bundle.networks import VNet, check_kernels, check_strides, plan_levels
+from llmsegnet_bundle.networks.levels import SMALLEST_EDGE
 from llmsegnet_bundle.precision import has_bf16
 
 LARGEST_CROP = 112 * 112 * 80  # voxels, the left atrium's: the largest that the method was published with
 STEP_BYTES = 900  # a voxel of the batch, V-Net with 16 filters in bfloat16 (3.4 GB for 4 crops of the left atrium)
 BATCH = 4  # crops, 2 labeled and 2 unlabeled
-SMALLEST_SIDE = 48  # of a crop
-MULTIPLE = 16  # of the sides of a crop
+LAYERS = (3, 6, 8, 8, 4)  # of the V-Net at each level, up- and down-sampling among them
 FEW_LABELED = 0.15  # share of the scans: the published settings weigh the unsupervised loss 0.3 below, 1.0 above
 HELD_OUT = 0.2  # of the labeled scans validate, a fold of nnU-Net's five
 
 
 class Plan(NamedTuple):
-    """The proposed settings, ids of `dataset.yaml`, and why each is so."""
+    """The proposed settings, ids of `dataset.yaml`, why each is so, and what an image's sides are multiples of."""
 
     settings: dict[str, Any]
     reasons: dict[str, str]
+    multiples: list[int]
 
 
 def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | str) -> Plan:
@@ -47,9 +49,11 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
         raise ValueError(f"the labels hold {', '.join(map(str, values))}; renumber them to 0, 1, 2 ... without a gap")
     spacing_mm = _spacing_mm(facts)
     median_size = np.median([np.multiply(scan.size_voxel, scan.spacing_mm) / spacing_mm for scan in facts], axis=0)
-    bytes_a_voxel = STEP_BYTES if has_bf16(device) else 2 * STEP_BYTES
+    levels = plan_levels(median_size.tolist(), spacing_mm.tolist())
+    backbone = VNet(base_filters=1, **levels._asdict())
+    bytes_a_voxel = (1 if has_bf16(device) else 2) * STEP_BYTES * _features(levels.strides) / _features(None)
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))
-    crop = crop_for(median_size, min(LARGEST_CROP, affordable))
+    crop = crop_for(median_size, backbone.multiples, min(LARGEST_CROP, affordable))
     validation = max(1, round(HELD_OUT * len(labeled)))
     share = (len(labeled) - validation) / (len(facts) - validation)
     few = share <= FEW_LABELED
@@ -69,7 +73,8 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
         "validation": validation,
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],
         "crop": crop,
-        "grid": [side // MULTIPLE for side in crop],
+        "grid": backbone.bottleneck_size(crop),
+        **(levels._asdict() if levels != (check_strides(None), check_kernels(None)) else {}),
         "gpu_steps": 15_000,
         "unsupervised_weight": 0.3 if few else 1.0,
         "intensity_transforms": [intensity],
@@ -82,13 +87,15 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
         "validation": f"a fifth of {len(labeled)} scans with a label",
         "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)",
         "crop": f"at most {LARGEST_CROP:,} voxels of a median scan of {size}; a step needs about {step_gb:.1f} GB",
-        "grid": "of the crop's bottleneck, a sixteenth",
+        "grid": "of the crop's bottleneck",
+        "strides": "a step to the next level halves an axis while its spacing is less than twice the finest (nnU-Net)",
+        "kernels": "along the slices only where they lie as close as the voxels in plane (nnU-Net)",
         "gpu_steps": "of the published settings; 3,000 on a CPU, and --max_steps for another number",
         "unsupervised_weight": f"{share:.0%} of the training scans are labeled; 0.3 up to {FEW_LABELED:.0%}, else 1.0",
         "intensity_transforms": "0.5 and 99.5 % points of the labeled voxels (nnU-Net)" if ct else "of each scan",
         "augment_transforms": "none but the crop, as for Pancreas-CT, where rotation breaks training",
     }
-    return Plan(settings, {key: reasons[key] for key in settings})
+    return Plan(settings, {key: reasons[key] for key in settings}, backbone.multiples)
 
 
 def _spacing_mm(facts: Sequence[ScanFacts]) -> np.ndarray:
@@ -102,23 +109,24 @@ def _spacing_mm(facts: Sequence[ScanFacts]) -> np.ndarray:
     return target
 
 
-def crop_for(median_size: Sequence[float], most_voxels: int) -> list[int]:
+def _features(strides: Sequence[Sequence[int]] | None) -> float:
+    """Return what the V-Net keeps for a voxel of the crop, in features of the first level."""
+    shares = np.cumprod([1.0, *(1 / math.prod(factors) for factors in check_strides(strides))])
+    return float(sum(layers * 2**level * shares[level] for level, layers in enumerate(LAYERS)))
+
+
+def crop_for(median_size: Sequence[float], multiples: Sequence[int], most_voxels: int) -> list[int]:
     """Return the crop of a median scan: as much of it as `most_voxels` allow, in its proportions.
 
     Args:
         median_size: (H, W, D) in voxels of the training grid.
-        most_voxels: of the crop; the smallest crop of 48 voxels a side may take more.
-
-    Returns:
-        Sides that are multiples of 16, at least 48, the first two equal, as scans are rotated in plane.
+        multiples: of the sides, for the backbone.
+        most_voxels: of the crop; the smallest crop, of 3 voxels a side at the bottleneck, may take more.
     """
-    plane = max(median_size[:2])
-    sizes = [plane, plane, median_size[2]]
-    crop = [max(SMALLEST_SIDE, MULTIPLE * math.ceil(side / MULTIPLE)) for side in sizes]
-    while math.prod(crop) > most_voxels and max(crop) > SMALLEST_SIDE:
-        shares = [crop[0] / sizes[0] if crop[0] > SMALLEST_SIDE else 0, crop[2] / sizes[2]]
-        if shares[0] >= shares[1] or crop[2] == SMALLEST_SIDE:
-            crop[0] = crop[1] = crop[0] - MULTIPLE
-        else:
-            crop[2] -= MULTIPLE
-    return crop
+    sizes, steps = np.array(median_size), np.array(multiples)
+    smallest = SMALLEST_EDGE * steps
+    crop = np.maximum(smallest, steps * np.ceil(sizes / steps)).astype(int)
+    while crop.prod() > most_voxels and (crop > smallest).any():
+        axis = int(np.where(crop > smallest, crop / sizes, 0).argmax())
+        crop[axis] -= steps[axis]
+    return crop.tolist()

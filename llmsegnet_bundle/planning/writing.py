@@ -39,14 +39,15 @@ def dataset_yaml(subject: Subject, plan: Plan) -> str:
         if key in plan.reasons:
             lines.append(f"# {plan.reasons[key]}")
         lines.append(as_yaml({key: value}).rstrip())
-    about = as_yaml(_description(subject, plan.settings["class_names"]))
+    about = as_yaml(_description(subject, plan))
     return "\n".join([*lines, "# what follows describes the bundle to the zoo and to MONAI Label", about])
 
 
-def _description(subject: Subject, names: Sequence[str]) -> dict[str, Any]:
-    organ, modality = subject.organ, subject.modality
+def _description(subject: Subject, plan: Plan) -> dict[str, Any]:
+    organ, modality, names = subject.organ, subject.modality, plan.settings["class_names"]
     told = ", ".join(f"{i} {name}" for i, name in enumerate(names))
-    shared = {"type": "image", "spatial_shape": ["16*n"] * 3, "dtype": "float32", "is_patch_data": True}
+    sides = [f"{multiple}*n" for multiple in plan.multiples]
+    shared = {"type": "image", "spatial_shape": sides, "dtype": "float32", "is_patch_data": True}
     image = {"format": "hounsfield" if modality.upper() == "CT" else "magnitude", "modality": modality}
     image_format = {**shared, **image, "num_channels": 1, "value_range": [0, 1], "channel_def": {"0": "image"}}
     classes = {str(i): name for i, name in enumerate(names)}

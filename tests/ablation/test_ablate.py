@@ -108,7 +108,7 @@ def plan_file(folder, scans, **common):
         "evaluation": {"stride_voxel": "half"},
         "variants": {
             "labels alone": {"config": "train_supervised"},
-            "co-training": {"text_embedding": "none", "reuse_alpha": True},
+            "co-training": {"text_embedding": "none", "clamp_noise": True},
         },
     }
     file = folder / "plan.yaml"
@@ -132,7 +132,7 @@ def test_second_ablation_in_a_folder_is_refused(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     with (tmp_path / "out/.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(SystemExit, match="another ablation is at work in .*out; wait for it"):
+        with pytest.raises(SystemExit, match=r"another ablation is at work in .*out; wait for it"):
             main()
 
 
@@ -157,4 +157,4 @@ def test_true_runs_are_stopped_continued_and_compared(tmp_path):
     assert [(row["seeds"], row["cases"], row["steps"]) for row in table.values()] == [([1], 1, 30)] * 2
     assert table["co-training"]["against_first"]["n"] == 1
     settings = json.loads((out / "co-training/seed1/eval/run.json").read_text())["settings"]
-    assert (settings["text_embedding"], settings["reuse_alpha"], settings["seed"]) == ("none", True, 1)
+    assert (settings["text_embedding"], settings["clamp_noise"], settings["seed"]) == ("none", True, 1)

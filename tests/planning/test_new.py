@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import nibabel as nib
 import pytest
 import torch
 import yaml
 from bundle_runs import ROOT, run
+from monai.bundle import verify_net_in_out
 
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble
@@ -55,6 +57,26 @@ def test_new_bundle_is_what_its_dataset_file_gives(bundle):
 def test_metadata_follows_the_schema(bundle):
     metadata = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))
     jsonschema.validate(metadata, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def test_new_bundle_of_thick_slices_trains_without_padding_and_says_its_sides(tmp_path):
+    folder = tmp_path / "scans"
+    write_phantom(folder, scans=4, size=(56, 56, 52), spacing_mm=1.25)
+    for file in folder.glob("*Tr/*.nii.gz"):  # every eighth slice
+        scan = nib.load(file)
+        nib.save(scan.slicer[:, :, 2::8], file)
+    bundle = new_bundle(tmp_path / "b", "left atrium", "MR", folder)
+    proposed = yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
+    assert (proposed["crop"], proposed["grid"]) == ([64, 64, 8], [4, 4, 4])
+    metadata, inference = bundle / "configs/metadata.json", bundle / "configs/inference.json"
+    told = json.loads(metadata.read_text(encoding="utf-8"))["network_data_format"]["inputs"]["image"]
+    assert told["spatial_shape"] == ["16*n", "16*n", "2*n"]
+    verify_net_in_out("network_def", metadata, inference, bundle_root=str(bundle))
+    kept = {key: proposed[key] for key in ("crop", "labeled", "validation")}
+    run(["train"], folder, tmp_path, bundle, **kept)
+    run(["inference"], folder / "imagesTr/PHANTOM_000.nii.gz", tmp_path, bundle, crop=kept["crop"])
+    mask = nib.load(tmp_path / "out/PHANTOM_000_seg.nii.gz")
+    assert mask.shape == nib.load(folder / "imagesTr/PHANTOM_000.nii.gz").shape
 
 
 def test_encoder_gives_an_embedding_with_its_texts(scans, tmp_path, monkeypatch):

@@ -22,22 +22,46 @@ def settings(scans, modality="MR"):
     return propose(scans, modality, "cpu").settings
 
 
+ISOTROPIC = (16, 16, 16)
+
+
 def test_small_scans_give_a_crop_of_their_size():
-    assert crop_for((64, 60, 50), LARGEST_CROP) == [64, 64, 64]
-    assert crop_for((20, 30, 10), LARGEST_CROP) == [48, 48, 48]
+    assert crop_for((64, 60, 50), ISOTROPIC, LARGEST_CROP) == [64, 64, 64]
+    assert crop_for((20, 30, 10), ISOTROPIC, LARGEST_CROP) == [48, 48, 48]
+    assert crop_for((237, 208, 10), (16, 16, 2), LARGEST_CROP) == [240, 208, 10]
 
 
 @pytest.mark.parametrize("size", [(512, 512, 90), (300, 280, 600), (240, 240, 155), (160, 160, 48), (48, 48, 900)])
 @pytest.mark.parametrize("most", [LARGEST_CROP, 300_000])
-def test_large_scans_give_a_crop_within_the_budget_and_in_their_proportions(size, most):
-    crop = crop_for(size, most)
+@pytest.mark.parametrize("multiples", [ISOTROPIC, (16, 16, 4)])
+def test_large_scans_give_a_crop_within_the_budget_and_in_their_proportions(size, most, multiples):
+    crop = crop_for(size, multiples, most)
     assert math.prod(crop) <= most
-    assert crop[0] == crop[1]
-    assert all(side % 16 == 0 and side >= 48 for side in crop)
-    whole = max(size[:2]) ** 2 * size[2]
-    assert math.prod(crop) > 0.6 * min(most, whole)
-    shares = crop[0] / max(size[:2]), crop[2] / size[2]
-    assert 0.6 < shares[0] / shares[1] < 1.6 or 48 in crop
+    assert all(side % step == 0 and side >= 3 * step for side, step in zip(crop, multiples, strict=True))
+    assert math.prod(crop) > 0.6 * min(most, math.prod(size))
+    shares = [side / whole for side, whole in zip(crop, size, strict=True)]
+    assert max(shares) < 1.6 * min(shares) or 48 in crop
+
+
+def test_thick_slices_are_neither_padded_nor_halved_in_vain():
+    plan = propose([facts((237, 208, 10), (1.5, 1.5, 10.0))] * 4, "MR", "cpu")
+    assert plan.settings["crop"] == [240, 208, 10]
+    assert plan.settings["grid"] == [15, 13, 5]
+    assert plan.settings["strides"] == [(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 1)]
+    assert plan.multiples == [16, 16, 2]
+    assert plan.settings["kernels"] == [(3, 3, 1), (3, 3, 1), (3, 3, 3), (3, 3, 3), (3, 3, 3)]
+
+
+def test_isotropic_scans_get_the_network_of_the_recipe():
+    plan = propose([facts()] * 4, "MR", "cpu")
+    assert not {"strides", "kernels"} & set(plan.settings)
+    assert (plan.settings["crop"], plan.settings["grid"]) == ([96, 96, 96], [6, 6, 6])
+
+
+def test_network_that_halves_less_gets_a_smaller_crop_for_the_same_memory(monkeypatch):
+    monkeypatch.setattr(module, "free_bytes", lambda device: 2 * 10**9)
+    thick = math.prod(settings([facts((300, 300, 30), (1.0, 1.0, 8.0))] * 5)["crop"])
+    assert thick < 0.7 * math.prod(settings([facts((300, 300, 30))] * 5)["crop"])
 
 
 def test_little_memory_gives_a_smaller_crop(monkeypatch):
@@ -77,6 +101,6 @@ def test_classes_are_those_of_the_labels():
 
 
 def test_every_setting_has_its_reason():
-    for modality in ("CT", "MR"):
-        plan = propose([facts()] * 4, modality, "cpu")
+    for modality, spacing_mm in (("CT", (1.0, 1.0, 1.0)), ("MR", (1.0, 1.0, 10.0))):
+        plan = propose([facts(spacing_mm=spacing_mm)] * 4, modality, "cpu")
         assert plan.settings.keys() == plan.reasons.keys()
