@@ -14,6 +14,10 @@ from llmsegnet_bundle.networks.levels import SMALLEST_EDGE
 from llmsegnet_bundle.precision import has_bf16
 
 LARGEST_CROP = 112 * 112 * 80  # voxels, the left atrium's: the largest that the method was published with
+CPU_CROP = 250_000  # voxels: a step of the left atrium's crop of 64x64x48 takes 2 cores a second
+CPU_SCAN = (
+    500_000  # voxels of a median scan on the working grid: half the resolution cost the left atrium 0.1 Dice points
+)
 STEP_BYTES = 900  # a voxel of the batch, V-Net with 16 filters in bfloat16 (3.4 GB for 4 crops of the left atrium)
 BATCH = 4  # crops, 2 labeled and 2 unlabeled
 LAYERS = (3, 6, 8, 8, 4)  # of the V-Net at each level, up- and down-sampling among them
@@ -47,13 +51,15 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     values = sorted({0}.union(*(scan.values for scan in labeled if scan.values)))
     if values != list(range(len(values))):
         raise ValueError(f"the labels hold {', '.join(map(str, values))}; renumber them to 0, 1, 2 ... without a gap")
-    spacing_mm = _spacing_mm(facts)
-    median_size = np.median([np.multiply(scan.size_voxel, scan.spacing_mm) / spacing_mm for scan in facts], axis=0)
+    on_cpu = torch.device(device).type == "cpu"
+    own_mm = _spacing_mm(facts)
+    spacing_mm = own_mm * _coarsening(facts, own_mm) if on_cpu else own_mm
+    median_size = _median_size(facts, spacing_mm)
     levels = plan_levels(median_size.tolist(), spacing_mm.tolist())
     backbone = VNet(base_filters=1, **levels._asdict())
     bytes_a_voxel = (1 if has_bf16(device) else 2) * STEP_BYTES * _features(levels.strides) / _features(None)
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))
-    crop = crop_for(median_size, backbone.multiples, min(LARGEST_CROP, affordable))
+    crop = crop_for(median_size, backbone.multiples, min(CPU_CROP if on_cpu else LARGEST_CROP, affordable))
     validation = max(1, round(HELD_OUT * len(labeled)))
     share = (len(labeled) - validation) / (len(facts) - validation)
     few = share <= FEW_LABELED
@@ -78,22 +84,26 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
         "gpu_steps": 15_000,
         "unsupervised_weight": 0.3 if few else 1.0,
         "intensity_transforms": [intensity],
-        **({"augment_transforms": []} if ct else {}),
+        **_augmentation(ct, spacing_mm),
     }
     size = " x ".join(f"{side:.0f}" for side in median_size)
     reasons = {
         "classes": "background and what the labels hold",
         "labeled": "those with a label that do not validate",
         "validation": f"a fifth of {len(labeled)} scans with a label",
-        "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)",
-        "crop": f"at most {LARGEST_CROP:,} voxels of a median scan of {size}; a step needs about {step_gb:.1f} GB",
+        "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)"
+        + (", in plane up to twice that on a CPU" if (spacing_mm > own_mm).any() else ""),
+        "crop": f"of a median scan of {size}, as much as the device takes; a step needs about {step_gb:.1f} GB",
         "grid": "of the crop's bottleneck",
         "strides": "a step to the next level halves an axis while its spacing is less than twice the finest (nnU-Net)",
         "kernels": "along the slices only where they lie as close as the voxels in plane (nnU-Net)",
         "gpu_steps": "of the published settings; 3,000 on a CPU, and --max_steps for another number",
         "unsupervised_weight": f"{share:.0%} of the training scans are labeled; 0.3 up to {FEW_LABELED:.0%}, else 1.0",
         "intensity_transforms": "0.5 and 99.5 % points of the labeled voxels (nnU-Net)" if ct else "of each scan",
-        "augment_transforms": "none but the crop, as for Pancreas-CT, where rotation breaks training",
+        "rotate_deg": "small in CT; about the slices' axis alone where these are thick",
+        "scale": "smaller in CT, where sizes are true",
+        "mirror": "none in CT, where sides tell organs apart",
+        "augment_transforms": "none in CT, where gray values are absolute",
     }
     return Plan(settings, {key: reasons[key] for key in settings}, backbone.multiples)
 
@@ -107,6 +117,26 @@ def _spacing_mm(facts: Sequence[ScanFacts]) -> np.ndarray:
     if target[worst] > 3 * target[others].max() and 3 * size[worst] < size[others].min():
         target[worst] = max(float(np.percentile(spacings[:, worst], 10)), float(target[others].max()))
     return target
+
+
+def _median_size(facts: Sequence[ScanFacts], spacing_mm: np.ndarray) -> np.ndarray:
+    return np.median([np.multiply(scan.size_voxel, scan.spacing_mm) / spacing_mm for scan in facts], axis=0)
+
+
+def _coarsening(facts: Sequence[ScanFacts], spacing_mm: np.ndarray) -> np.ndarray:
+    """Return the factor of each axis, at most 2 and none for thick slices, that leaves a scan CPU_SCAN voxels."""
+    fine = spacing_mm < 2 * spacing_mm.min()
+    factor = (math.prod(_median_size(facts, spacing_mm)) / CPU_SCAN) ** (1 / fine.sum())
+    return np.where(fine, min(2.0, factor) if factor > 1.25 else 1.0, 1.0)
+
+
+def _augmentation(ct: bool, spacing_mm: np.ndarray) -> dict[str, Any]:
+    """Return what differs from the recipe."""
+    thick = spacing_mm > 3 * spacing_mm.min()
+    if ct:
+        turns = {"rotate_deg": [0 if thick.any() and not axis else 5 for axis in thick], "scale": 0.15}
+        return turns | {"mirror": [0, 0, 0], "augment_transforms": []}
+    return {"rotate_deg": [30 if axis else 0 for axis in thick]} if thick.any() else {}
 
 
 def _features(strides: Sequence[Sequence[int]] | None) -> float:

@@ -16,10 +16,11 @@ def facts(size=(100, 100, 100), spacing_mm=(1.0, 1.0, 1.0), values=(0, 1), inten
 @pytest.fixture(autouse=True)
 def memory(monkeypatch):
     monkeypatch.setattr(module, "free_bytes", lambda device: 10**12)
+    monkeypatch.setattr(module, "has_bf16", lambda device: True)
 
 
-def settings(scans, modality="MR"):
-    return propose(scans, modality, "cpu").settings
+def settings(scans, modality="MR", device="cuda"):
+    return propose(scans, modality, device).settings
 
 
 ISOTROPIC = (16, 16, 16)
@@ -44,16 +45,27 @@ def test_large_scans_give_a_crop_within_the_budget_and_in_their_proportions(size
 
 
 def test_thick_slices_are_neither_padded_nor_halved_in_vain():
-    plan = propose([facts((237, 208, 10), (1.5, 1.5, 10.0))] * 4, "MR", "cpu")
+    plan = propose([facts((237, 208, 10), (1.5, 1.5, 10.0))] * 4, "MR", "cuda")
+    assert plan.settings["spacing_mm"] == [1.5, 1.5, 10.0]
     assert plan.settings["crop"] == [240, 208, 10]
     assert plan.settings["grid"] == [15, 13, 5]
+    assert plan.settings["rotate_deg"] == [0, 0, 30]
     assert plan.settings["strides"] == [(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 1)]
     assert plan.multiples == [16, 16, 2]
     assert plan.settings["kernels"] == [(3, 3, 1), (3, 3, 1), (3, 3, 3), (3, 3, 3), (3, 3, 3)]
 
 
+def test_cpu_gets_a_coarser_grid_and_a_smaller_crop_than_a_gpu():
+    scans = [facts((196, 144, 88), (0.625, 0.625, 0.625))] * 4
+    fine, coarse = (settings(scans, device=device) for device in ("cuda", "cpu"))
+    assert (fine["spacing_mm"], fine["crop"]) == ([0.625] * 3, [144, 96, 64])
+    assert coarse["spacing_mm"] == pytest.approx([1.0664] * 3, abs=1e-3)
+    assert math.prod(coarse["crop"]) <= 250_000
+    assert settings([facts((512, 512, 200), (0.8, 0.8, 3.0))] * 4, device="cpu")["spacing_mm"] == [1.6, 1.6, 3.0]
+
+
 def test_isotropic_scans_get_the_network_of_the_recipe():
-    plan = propose([facts()] * 4, "MR", "cpu")
+    plan = propose([facts()] * 4, "MR", "cuda")
     assert not {"strides", "kernels"} & set(plan.settings)
     assert (plan.settings["crop"], plan.settings["grid"]) == ([96, 96, 96], [6, 6, 6])
 
