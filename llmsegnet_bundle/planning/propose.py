@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from llmsegnet_bundle.datalist.survey import ScanFacts
 from llmsegnet_bundle.inference import free_bytes
-from llmsegnet_bundle.planning.survey import ScanFacts
 from llmsegnet_bundle.precision import has_bf16
 
 LARGEST_CROP = 112 * 112 * 80  # voxels, the left atrium's: the largest that the method was published with

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from llmsegnet_bundle.datalist.survey import ScanFacts
 from llmsegnet_bundle.planning.propose import Plan
-from llmsegnet_bundle.planning.survey import ScanFacts
 
 
 class Subject(NamedTuple):

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from llmsegnet_bundle.datalist.survey import ScanFacts
 from llmsegnet_bundle.planning import propose as module
 from llmsegnet_bundle.planning.propose import LARGEST_CROP, crop_for, propose
-from llmsegnet_bundle.planning.survey import ScanFacts
 
 
 def facts(size=(100, 100, 100), spacing_mm=(1.0, 1.0, 1.0), values=(0, 1), intensities=(0.0, 100.0)):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llmsegnet_bundle.planning.survey import ScanFacts
+from llmsegnet_bundle.datalist.survey import ScanFacts
 
 QUESTIONS = (
     "Describe the shape and size of the {organ} in {modality} images, in 40 words.",
