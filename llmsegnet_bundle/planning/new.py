@@ -10,9 +10,9 @@ import torch
 from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases.survey import survey
 from llmsegnet_bundle.planning.propose import propose
-from llmsegnet_bundle.planning.texts import ask, describe
 from llmsegnet_bundle.planning.writing import Subject, as_yaml, dataset_yaml, model_card, train_command
 from llmsegnet_bundle.text import embed
+from llmsegnet_bundle.text.describe import ask, describe
 
 
 def new_bundle(

@@ -54,8 +54,8 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     on_cpu = torch.device(device).type == "cpu"
     own_mm = _spacing_mm(facts)
     spacing_mm = own_mm * _coarsening(facts, own_mm) if on_cpu else own_mm
-    median_size = _median_size(facts, spacing_mm)
-    levels = plan_levels(median_size.tolist(), spacing_mm.tolist())
+    median_size = _median_size(facts, spacing_mm).tolist()
+    levels = plan_levels(median_size, spacing_mm.tolist())
     backbone = VNet(base_filters=1, **levels._asdict())
     bytes_a_voxel = (1 if has_bf16(device) else 2) * STEP_BYTES * _features(levels.strides) / _features(None)
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))

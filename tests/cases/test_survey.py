@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from llmsegnet_bundle.cases.survey import scan_facts, survey
-from llmsegnet_bundle.planning.texts import describe
+from llmsegnet_bundle.text.describe import describe
 
 # the file's axes are superior, left, anterior
 AFFINE = np.array([[0, -1.0, 0, 0], [0, 0, 2.0, 0], [3.0, 0, 0, 0], [0, 0, 0, 1.0]])

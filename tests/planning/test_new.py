@@ -15,9 +15,9 @@ from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.planning import new_bundle
-from llmsegnet_bundle.planning.texts import QUESTIONS, ask
 from llmsegnet_bundle.planning.writing import train_command
 from llmsegnet_bundle.text import load_embedding, load_provenance
+from llmsegnet_bundle.text.describe import QUESTIONS, ask
 
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
 
@@ -80,7 +80,9 @@ def test_new_bundle_of_thick_slices_trains_without_padding_and_says_its_sides(tm
 
 
 def test_encoder_gives_an_embedding_with_its_texts(scans, tmp_path, monkeypatch):
-    monkeypatch.setattr("llmsegnet_bundle.text.encode_sentences", lambda texts, encoder: torch.ones(len(texts), 8))
+    monkeypatch.setattr(
+        "llmsegnet_bundle.text.embedding.encode_sentences", lambda texts, encoder: torch.ones(len(texts), 8)
+    )
     bundle = new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="some/encoder")
     file = bundle / "text/embedding.safetensors"
     assert load_embedding(file).shape == (4, 8)
