@@ -53,7 +53,8 @@ def segment_scans(
                 series_files([str(file) for file in Path(names[i]).iterdir()])
             evaluator.run()
         except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
-            failed.append(f"{names[i]}: {_reason(error)}")
+            reason = _reason(error)
+            failed.append(reason if reason.startswith(names[i]) else f"{names[i]}: {reason}")
             tqdm.write(f"failed: {failed[-1]}", file=sys.stderr)
     if failed:
         raise ValueError("\n".join([f"{len(failed)} of {len(todo)} scans failed:", *failed]))

@@ -25,7 +25,7 @@ class CheckScand(MapTransform):
         (C, H, W, D), unchanged.
 
     Raises:
-        ValueError: when a scan is not 3-D with `channels` channels, or holds NaN or infinite voxels.
+        ValueError: when a scan is not 3-D with `channels` channels, holds NaN or infinite voxels, or one value alone.
     """
 
     def __init__(self, keys: KeysCollection, channels: int) -> None:
@@ -35,10 +35,13 @@ class CheckScand(MapTransform):
     def __call__(self, data: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Tensor]:
         for key in self.key_iterator(dict(data)):
             channels, *sides = data[key].shape
+            file = getattr(data[key], "meta", {}).get("filename_or_obj", "the scan")
             if len(sides) != 3 or channels != self.channels or min(sides) < 2:
-                raise ValueError(f"must be 3-D with {self.channels} channels, got {channels} of shape {sides}")
+                raise ValueError(f"{file} must be 3-D with {self.channels} channels, got {channels} of shape {sides}")
             if not torch.isfinite(data[key]).all():
-                raise ValueError("has NaN or infinite voxels; replace them")
+                raise ValueError(f"{file} has NaN or infinite voxels; replace them")
+            if data[key].min() == data[key].max():  # no minimum, maximum or percentiles to scale it by
+                raise ValueError(f"{file} has the value {float(data[key].min()):g} in all voxels; leave it out")
         return data
 
 

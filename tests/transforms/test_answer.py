@@ -29,6 +29,11 @@ def test_scan_that_is_not_finite_is_refused(value):
         CheckScand("image", channels=1)({"image": image})
 
 
+def test_constant_scan_is_refused():
+    with pytest.raises(ValueError, match="has the value 7 in all voxels; leave it out"):
+        CheckScand("image", channels=1)({"image": torch.full((1, 4, 4, 4), 7.0)})
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_what_was_cut_away_is_background(members):
     probs = torch.full((3 * members, 2, 2, 2), 1 / 3)
