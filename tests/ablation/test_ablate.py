@@ -139,7 +139,7 @@ def test_second_ablation_in_a_folder_is_refused(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_true_runs_are_stopped_continued_and_compared(tmp_path):
     write_phantom(tmp_path / "scans", scans=5, size=(56, 56, 52), spacing_mm=0.625)
-    plan, out = plan_file(tmp_path, tmp_path / "scans", max_steps=30, val_interval=30), tmp_path / "out"
+    plan, out = plan_file(tmp_path, tmp_path / "scans", max_steps=12, val_interval=12), tmp_path / "out"
     command = [sys.executable, "-m", "llmsegnet_bundle", "ablate", str(plan)]
     log = out / "labels-alone/seed1/log.txt"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
@@ -154,7 +154,7 @@ def test_true_runs_are_stopped_continued_and_compared(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "continuing from step" in log.read_text()
     table = json.loads((out / "table.json").read_text())["variants"]
-    assert [(row["seeds"], row["cases"], row["steps"]) for row in table.values()] == [([1], 1, 30)] * 2
+    assert [(row["seeds"], row["cases"], row["steps"]) for row in table.values()] == [([1], 1, 12)] * 2
     assert table["co-training"]["against_first"]["n"] == 1
     settings = json.loads((out / "co-training/seed1/eval/run.json").read_text())["settings"]
     assert (settings["text_embedding"], settings["clamp_noise"], settings["seed"]) == ("none", True, 1)
