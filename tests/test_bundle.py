@@ -119,7 +119,9 @@ def test_run_with_other_scans_starts_anew_and_keeps_the_state_before(scans, tmp_
 def test_best_weights_are_kept_when_epoch_numbers_repeat(tmp_path):
     network = torch.nn.Linear(1, 1)
     validator = SimpleNamespace(
-        state=SimpleNamespace(best_metric=-1, best_metric_epoch=-1, epoch_length=1, key_metric_name="dice")
+        state=SimpleNamespace(
+            best_metric=-1, best_metric_epoch=-1, epoch_length=1, key_metric_name="dice", metrics={"dice": 0.9}
+        )
     )
     checkpoint = Checkpoint(tmp_path, tmp_path / "model.pt", network, {}, None, 9, {}, "", validator, "best")
     engine = SimpleNamespace(state=SimpleNamespace(epoch=2, iteration=4))

@@ -117,10 +117,9 @@ class Checkpoint:
         self.best_metric = float(state.best_metric)
         if self.writes and (best or unvalidated or self.select == "last"):
             selection = {"select": "last" if unvalidated else self.select, "step": engine.state.iteration}
-            if not unvalidated:
-                metric = state.key_metric_name
-                selection |= {"metric": metric, "value": float(state.metrics[metric])}
-            write_weights(self.network.state_dict(), self.model_file, {**self.description, "selection": selection})
+            if state.key_metric_name in state.metrics:
+                selection |= {"metric": state.key_metric_name, "value": float(state.metrics[state.key_metric_name])}
+            write_weights(self.network.state_dict(), self.model_file, self.description | {"selection": selection})
         if self.writes and best:
             tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")
         self._save(engine)

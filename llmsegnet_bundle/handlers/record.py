@@ -71,9 +71,12 @@ class RunRecord:
         step = engine.state.iteration
         self.began = time.monotonic()
         earlier = self._earlier() if step else {}
+        settings = {key: _plain(value) for key, value in self.settings.items()}
+        if "init_from" in earlier.get("settings", {}):  # the run may have written over that file since
+            settings["init_from"] = earlier["settings"]["init_from"]
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
-            "settings": {key: _plain(value) for key, value in self.settings.items()},
+            "settings": settings,
             "split": {"digest": digest(self.cases), **_plain(self.cases)},
             "text": _text(self.text_embedding),
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,18 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor, nn
 
+from llmsegnet_bundle import networks
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
 from llmsegnet_bundle.text import load_embedding
 
-# ids that inference and evaluation take from the weights; the JSON has `backbone` by the name of its class
+# ids that inference and evaluation take from the weights, besides the class of `backbone`
 FOLLOWED = (
     "in_channels",
     "classes",
     "crop",
     "spacing_mm",
     "intensity_transforms",
-    "backbone",
     "base_filters",
     "dropout",
     "strides",
@@ -32,7 +33,6 @@ FOLLOWED = (
     "deploy",
 )
 FREE = ("dropout", "deploy", "class_names")  # may differ from the weights': they change no weight and no input
-OUR_NETWORKS = "llmsegnet_bundle."
 MEND = "take the weights' value by leaving the setting away, or give the config or the model_file that goes with it"
 
 
@@ -41,14 +41,11 @@ def describe(config: ConfigParser) -> dict[str, Any]:
 
     An id that is missing, or whose value JSON cannot hold (a transform with a torch type, say), is left out.
     """
-    settings = {}
+    settings = {"backbone": _plain(config, "backbone::_target_")}
     for name in (*FOLLOWED, "class_names"):
         if name in config:
-            try:
+            with suppress(TypeError):
                 settings[name] = _plain(config, name)
-            except TypeError:
-                continue
-    settings["backbone"] = settings["backbone"]["_target_"]
     if "embedding" not in config:  # of a network without text
         settings.pop("text_embedding", None)
     elif not isinstance(settings["text_embedding"], Mapping):
@@ -65,7 +62,7 @@ def follow(model_file: str | Path, backbone: str) -> dict[str, Any]:
     """
     settings = read_description(model_file).get("settings", {})
     theirs = str(settings.get("backbone", backbone))
-    if theirs != backbone and not theirs.startswith(OUR_NETWORKS):
+    if theirs not in (backbone, *(f"llmsegnet_bundle.networks.{name}" for name in networks.__all__)):
         raise ValueError(f"backbone: {model_file} was trained with {theirs}, this config has {backbone}; {MEND}")
     return settings
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import ignite.distributed as idist
 from torch import Tensor, nn
 
 from llmsegnet_bundle.networks.weights import file_sha256, read_description, read_weights
@@ -49,7 +50,8 @@ def start_from(network: nn.Module, init_from: str | Sequence[str] | None) -> Non
     told += [
         f"{what}: {', '.join(layers)}" for what, layers in (("not taken", left), ("no place for", unused)) if layers
     ]
-    print("; ".join(told))
+    if idist.get_rank() == 0:
+        print("; ".join(told))
 
 
 def fingerprint(init_from: str | Sequence[str] | None) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ import monai.transforms
 import torch
 from torch import Tensor, nn
 
-import llmsegnet_bundle
+import llmsegnet_bundle.transforms
 from llmsegnet_bundle.files import write_texts
 
 
@@ -144,7 +144,9 @@ def _check_harmless(value: Any, file: Path) -> None:
         raise ValueError(f"{file} must hold plain values, got the expression {value!r}")
     if isinstance(value, Mapping) and "_target_" in value:
         target = str(value["_target_"])
-        if not hasattr(monai.transforms, target) and not target.startswith("llmsegnet_bundle.transforms."):
+        ours = getattr(llmsegnet_bundle.transforms, target.removeprefix("llmsegnet_bundle.transforms."), None)
+        found = getattr(monai.transforms, target, ours)
+        if not (isinstance(found, type) and issubclass(found, monai.transforms.Transform)):
             raise ValueError(f"{file} must name transforms of MONAI or llmsegnet_bundle, got {target!r}")
     for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
         _check_harmless(item, file)

@@ -1,27 +1,133 @@
-"""The file that holds a network: read, loaded, halved."""
+"""The file that holds a network: written with its description, read, loaded, halved."""
+
+import json
 
 import pytest
 import torch
+from small_networks import BACKBONES, pair, saved, single
 
-from llmsegnet_bundle.networks.weights import halve_weights, load_weights
+from llmsegnet_bundle.networks.weights import (
+    file_sha256,
+    halve_weights,
+    load_weights,
+    read_description,
+    refuse_misfit,
+    write_weights,
+)
+
+NETWORKS = [make(backbone) for backbone in BACKBONES for make in (pair, single)]
 
 
-def test_halved_weights_load_into_the_network(tmp_path):
-    network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.BatchNorm3d(2))
-    torch.save(network.state_dict(), tmp_path / "model.pt")
-    halve_weights(tmp_path / "model.pt", tmp_path / "half.pt")
-    before = network[0].weight.detach().clone()
-    load_weights(network, tmp_path / "half.pt")
-    assert network[0].weight.dtype == torch.float32
-    torch.testing.assert_close(network[0].weight, before, rtol=1e-3, atol=1e-4)
-    with pytest.raises(ValueError, match="does not exist"):
-        load_weights(network, tmp_path / "none.pt")
-    with pytest.raises(ValueError, match="does not fit this network"):
-        load_weights(torch.nn.Linear(2, 2), tmp_path / "half.pt")
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: type(network).__name__)
+def test_written_weights_are_loaded_with_what_they_are(network, tmp_path, capsys):
+    file = tmp_path / "new/model.pt"
+    write_weights(network.state_dict(), file, {"settings": {"classes": 2}})
+    assert read_description(file)["settings"] == {"classes": 2}
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    for value in network.parameters():
+        torch.nn.init.zeros_(value)
+    load_weights(network, file)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert capsys.readouterr().out == ""
+    assert sorted(path.name for path in file.parent.iterdir()) == ["model.json", "model.pt"]
+
+
+def test_weights_without_their_description_say_so(tmp_path, capsys):
+    load_weights(single(), saved(single(), tmp_path / "model.pt"))
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path}/model.pt has no model.json beside it; taken as trained with these settings"
+    ]
+
+
+def test_halved_weights_load_into_the_network_and_keep_their_description(tmp_path):
+    network = single()
+    write_weights(network.state_dict(), tmp_path / "model.pt", {"settings": {"classes": 2}, "figures": {"dice": 0.9}})
     halve_weights(tmp_path / "model.pt", tmp_path / "new/half.pt")
-    assert (tmp_path / "new/half.pt").read_bytes()
+    before = network.stem[0].weight.detach().clone()
+    load_weights(network, tmp_path / "new/half.pt")
+    assert network.stem[0].weight.dtype == torch.float32
+    torch.testing.assert_close(network.stem[0].weight, before, rtol=1e-3, atol=1e-4)
+    whole, half = read_description(tmp_path / "model.pt"), read_description(tmp_path / "new/half.pt")
+    assert half["sha256"] == file_sha256(tmp_path / "new/half.pt") != whole["sha256"]
+    assert half == whole | {"sha256": half["sha256"]}
+
+
+@pytest.mark.parametrize(
+    "use", [lambda file: load_weights(single(), file), lambda file: halve_weights(file, f"{file}2")]
+)
+def test_files_that_hold_no_weights_are_refused(use, tmp_path):
     (tmp_path / "damaged.pt").write_bytes(b"PK")
-    torch.save({"network": network.state_dict(), "step": 3}, tmp_path / "last.pt")
-    for name, told in (("damaged", "holds no weights"), ("last", "holds more than weights")):
-        with pytest.raises(ValueError, match=f"{name}.pt {told}"):
-            halve_weights(tmp_path / f"{name}.pt", tmp_path / "half.pt")
+    torch.save({"network": {}, "step": 3}, tmp_path / "last.pt")
+    for name, told in (
+        ("none", "does not exist"),
+        ("damaged", "holds no weights"),
+        ("last", "holds more than weights"),
+    ):
+        with pytest.raises(ValueError, match=rf"^model_file: .*{name}\.pt {told}"):
+            use(tmp_path / f"{name}.pt")
+    assert not list(tmp_path.glob("*.pt2"))
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (single(filters=3), r"stem\.0\.weight is \[3, 1, 3, 3, 3\], here \[2, 1, 3, 3, 3\]"),
+        (single(BACKBONES[1]), r"stem\.0\.weight is missing"),
+        (pair(), r"stem\.0\.weight is missing"),
+        (torch.nn.Sequential(), r"stem\.0\.weight is missing"),
+    ],
+    ids=["wider", "other backbone", "pair", "empty"],
+)
+def test_weights_of_another_network_are_refused(other, told, tmp_path):
+    file = saved(other, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match=rf"model\.pt does not fit this network \({told}\)"):
+        load_weights(single(), file)
+    network = single()
+    network.register_load_state_dict_pre_hook(refuse_misfit)
+    with pytest.raises(ValueError, match=rf"the weights do not fit this network \({told}\)"):
+        network.load_state_dict(other.state_dict(), strict=False)
+    network.load_state_dict(single().state_dict(), strict=False)
+
+
+def test_weights_with_more_than_the_network_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"alpha\.fusion\.balance has no place"):
+        load_weights(pair(text=False), saved(without_text(pair()), tmp_path / "model.pt"))
+
+
+def without_text(network):
+    for member in (network.alpha, network.beta):
+        del member.text_embedding
+    return network
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "is damaged; give the one that was written with"),
+        ("[]", "is damaged"),
+        ('{"settings": {}}', "is damaged"),
+        ('{"sha256": "0", "settings": 3}', "is damaged"),
+        ('{"sha256": "0"}', "describes other weights than"),
+        ({"crop": ["$print()"]}, r"must hold plain values, got the expression '\$print\(\)'"),
+        ({"deploy": "@bundle_root"}, "must hold plain values"),
+        ({"intensity_transforms": [{"_target_": "os.system"}]}, "must name transforms of MONAI .* got 'os.system'"),
+        ({"crop": {"a": [{"_target_": "monai.bundle.run"}]}}, "must name .* got 'monai.bundle.run'"),
+        ({"crop": {"_target_": "llmsegnet_bundle.transforms.answer.torch.load"}}, "must name .* got"),
+        ({"crop": {"_target_": "utils"}}, "must name .* got 'utils'"),
+    ],
+)
+def test_description_that_is_not_theirs_or_would_run_code_is_refused(content, told, tmp_path):
+    file = tmp_path / "model.pt"
+    saved(single(), file)
+    if isinstance(content, dict):
+        content = json.dumps({"sha256": file_sha256(file), "settings": content})
+    (tmp_path / "model.json").write_text(content)
+    for use in (read_description, lambda file: load_weights(single(), file)):
+        with pytest.raises(ValueError, match=rf"model\.json {told}") as error:
+            use(file)
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_description_of_missing_weights_is_not_followed(tmp_path):
+    (tmp_path / "model.json").write_text("{")
+    assert read_description(tmp_path / "model.pt") == {}
