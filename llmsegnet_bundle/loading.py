@@ -9,7 +9,7 @@ from monai.data import CacheDataset, NibabelReader, PersistentDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from monai.transforms.traits import RandomizableTrait
-from monai.utils import ensure_tuple
+from monai.utils import convert_to_tensor, ensure_tuple
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -140,8 +140,9 @@ def collate(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
     "target" (B - L, 2C, H, W, D) too, where the unlabeled ones have it.
     """
+    # plain tensors: each operation on MONAI's MetaTensor takes a detour
     streams = {key: [item[key] for item in items if key in item] for key in ("image", "label", "target")}
-    return {key: torch.stack(values) for key, values in streams.items() if values}
+    return {key: convert_to_tensor(torch.stack(values)) for key, values in streams.items() if values}
 
 
 def two_stream_loader(

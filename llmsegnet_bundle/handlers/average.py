@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ignite.engine import Events
 from monai.engines import Workflow
 from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
@@ -12,8 +13,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 class Average:
     """Follow a network: a <- d a + (1 - d) w after each step n, with d = min(decay, (1 + n) / (10 + n)).
 
-    Buffers, such as those of batch norm, are averaged too. The first step copies the network, so that weights which are
-    loaded before it count. `network` is the average; without one it is the network itself.
+    Buffers, such as those of batch norm, are averaged too. The average starts as a copy of the network before the first
+    step, so that weights which were loaded until then count; the first step replaces it. `network` is the average; without one it is the network itself.
 
     Args:
         network: whose parameters and buffers are averaged.
@@ -38,7 +39,14 @@ class Average:
 
     def attach(self, engine: Workflow) -> None:
         if self.averaged is not None:
+            engine.add_event_handler(Events.GET_BATCH_STARTED, self.begin)
             engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
+
+    def begin(self, engine: Workflow) -> None:
+        """Copy the network until the first step; a continued run has brought its average."""
+        assert self.averaged is not None
+        if self.averaged.n_averaged == 0:
+            self.averaged.module.load_state_dict(self.followed.state_dict())
 
     def __call__(self, engine: Workflow) -> None:
         assert self.averaged is not None

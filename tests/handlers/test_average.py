@@ -56,6 +56,18 @@ def test_continued_average_equals_an_uninterrupted_one():
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), second.state_dict().values(), strict=True))
 
 
+def test_average_is_the_loaded_network_before_the_first_step():
+    network = nn.BatchNorm1d(2)
+    average = Average(network, 0.9)
+    network.load_state_dict(network.state_dict() | {"weight": torch.full((2,), 5.0)})
+    seen = []
+    engine = Engine(lambda engine, batch: seen.append(average.network.weight[0].item()))
+    engine.register_events(*IterationEvents)
+    average.attach(engine)
+    engine.run([0], max_epochs=1)
+    assert seen == [5]
+
+
 @pytest.mark.parametrize("decay", [None, "none"])
 def test_without_a_decay_it_is_the_network_itself(decay):
     network = nn.BatchNorm1d(2)
