@@ -14,7 +14,8 @@ class Average:
     """Follow a network: a <- d a + (1 - d) w after each step n, with d = min(decay, (1 + n) / (10 + n)).
 
     Buffers, such as those of batch norm, are averaged too. The average starts as a copy of the network before the first
-    step, so that weights which were loaded until then count; the first step replaces it. `network` is the average; without one it is the network itself.
+    step, so that weights which were loaded until then count; the first step replaces it. `network` is the average;
+    without one it is the network itself.
 
     Args:
         network: whose parameters and buffers are averaged.
