@@ -57,3 +57,12 @@ def test_ignored_signal_stays_ignored(monkeypatch):
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_commands_hold_the_lock_too(tmp_path):
+    with (tmp_path / ".lock").open("w") as file:
+        look = [sys.executable, "-c", f"import os; os.fstat({file.fileno()})"]
+        with Commands([file.fileno()]) as commands:
+            assert commands(look, tmp_path / "log.txt") == 0
+        with Commands() as commands:
+            assert commands(look, tmp_path / "log.txt") == 1
