@@ -5,6 +5,7 @@ from llmsegnet_bundle.cases.making import make_split
 from llmsegnet_bundle.cases.presets import Preset, preset, preset_lists, preset_names
 from llmsegnet_bundle.cases.repeats import REPEATS, check_repeats, voxel_hash
 from llmsegnet_bundle.cases.sources import images
+from llmsegnet_bundle.cases.spacing import check_spacing
 from llmsegnet_bundle.cases.split import (
     SPLITS,
     Datalist,
@@ -28,6 +29,7 @@ __all__ = [
     "beside",
     "check_repeats",
     "check_scans",
+    "check_spacing",
     "digest",
     "fingerprint",
     "from_file",

@@ -1,0 +1,32 @@
+"""The working grid against the grids of the scans."""
+
+from collections.abc import Sequence
+
+import nibabel as nib
+import numpy as np
+from nibabel.orientations import io_orientation
+
+from llmsegnet_bundle.cases.split import Item
+from llmsegnet_bundle.scans import channel_files
+
+
+def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
+    """Raise ValueError when a working grid of `spacing_mm` is finer than every scan along an axis.
+
+    Nothing would be gained by it: its voxels between those of the scans are interpolated.
+
+    Args:
+        items: with NIfTI images.
+        spacing_mm: right, anterior, superior.
+    """
+    finest = np.min([_spacing_mm(item) for item in items], axis=0)
+    for axis, own, least in zip("xyz", spacing_mm, finest, strict=True):
+        if own < 0.99 * least:
+            told = f"{own:g} mm along {axis} is finer than every scan there (finest: {least:g} mm)"
+            raise ValueError(f"spacing_mm: {told}; give at least that")
+
+
+def _spacing_mm(item: Item) -> np.ndarray:
+    affine = nib.load(channel_files(item["image"])[0]).affine  # type: ignore[attr-defined]
+    order = np.argsort(io_orientation(affine)[:, 0])  # of the axes closest to right, anterior, superior
+    return np.linalg.norm(affine[:3, :3], axis=0)[order]
