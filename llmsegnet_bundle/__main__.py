@@ -13,11 +13,22 @@ def _assemble(bundle: str, check: bool = False) -> None:
     assemble(str(bundle), check)
 
 
-def _embed(texts: str, encoder: str, output: str) -> None:
-    """Encode the texts of a YAML file with a sentence encoder (a Hugging Face id or folder) into an embedding file."""
+def _bank(output: str, *embeddings: str) -> None:
+    """Write the vectors of embedding files into one bank (.npz) of labels and float16 vectors; docs/text.md."""
+    from llmsegnet_bundle.text import export_bank
+
+    export_bank(str(output), [str(file) for file in embeddings])
+
+
+def _embed(texts: str, output: str, *, encoder: str, like: str | None = None) -> None:
+    """Encode the texts of a YAML file into an embedding file.
+
+    --encoder is sentence:ID, causal_lm:ID, token_ids:ID (a Hugging Face id, folder or GGUF file), bank:FILE.npz, or
+    random, constant or one_hot of the size of --like FILE.safetensors; docs/text.md.
+    """
     from llmsegnet_bundle.text import embed
 
-    embed(str(texts), str(encoder), str(output))
+    embed(str(texts), str(output), str(encoder), None if like is None else str(like))
 
 
 def _halve(model_file: str, output: str) -> None:
@@ -171,6 +182,7 @@ def _report(
 
 COMMANDS = {
     "assemble": _assemble,
+    "bank": _bank,
     "benchmark": _benchmark,
     "compare": _compare,
     "demo": _demo,

@@ -33,7 +33,7 @@ def new_bundle(
         dataset_dir: holds imagesTr and labelsTr, as `datalist.from_folder` reads them.
         class_names: of all classes, background first; None for names made from `organ`.
         language_model: as of `texts.ask`, to write the texts; None writes them from measurements of the labels.
-        encoder: a Hugging Face id or folder of a sentence encoder, for the embedding; None trains without text.
+        encoder: as of `text.embed`, for the embedding; None trains without text.
 
     Returns:
         The folder.
@@ -62,7 +62,7 @@ def new_bundle(
         (part / "docs").mkdir()
         (part / "text" / "texts.yaml").write_text(as_yaml(told), encoding="utf-8")
         if encoder:
-            embed(part / "text" / "texts.yaml", encoder, part / "text" / "embedding.safetensors")
+            embed(part / "text" / "texts.yaml", part / "text" / "embedding.safetensors", encoder)
         (part / "dataset.yaml").write_text(dataset_yaml(subject, plan), encoding="utf-8")
         (part / "docs" / "README.md").write_text(model_card(subject, plan, facts), encoding="utf-8")
         assemble(part)

@@ -1,6 +1,6 @@
 """Texts about an organ, and the embedding of them that guides the networks."""
 
 from llmsegnet_bundle.text.describe import ask, describe
-from llmsegnet_bundle.text.embedding import embed, load_embedding, load_provenance, save_embedding
+from llmsegnet_bundle.text.embedding import embed, export_bank, load_embedding, load_provenance, save_embedding
 
-__all__ = ["ask", "describe", "embed", "load_embedding", "load_provenance", "save_embedding"]
+__all__ = ["ask", "describe", "embed", "export_bank", "load_embedding", "load_provenance", "save_embedding"]

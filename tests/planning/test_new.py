@@ -58,9 +58,8 @@ def test_metadata_follows_the_schema(bundle):
 
 
 def test_encoder_gives_an_embedding_with_its_texts(scans, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "llmsegnet_bundle.text.embedding.encode_sentences", lambda texts, encoder: torch.ones(len(texts), 8)
-    )
+    encode = "llmsegnet_bundle.text.encoders.encode_texts"
+    monkeypatch.setattr(encode, lambda texts, source: (torch.ones(len(texts), 8), "mean"))
     bundle = new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="some/encoder")
     file = bundle / "text/embedding.safetensors"
     assert load_embedding(file).shape == (4, 8)
