@@ -1,7 +1,9 @@
 """The command line: each command is a thin call into one room."""
 
+import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import fire
 
@@ -23,11 +25,54 @@ def _assemble(bundle: str, check: bool = False) -> None:
     assemble(str(bundle), check)
 
 
-def _embed(texts: str, encoder: str, output: str) -> None:
-    """Encode the texts of a YAML file with a sentence encoder (a Hugging Face id or folder) into an embedding file."""
+def _bank(output: str, *embeddings: str) -> None:
+    """Write the vectors of embedding files into one bank (.npz) of labels and float16 vectors; docs/text.md."""
+    from llmsegnet_bundle.text import export_bank
+
+    export_bank(str(output), [str(file) for file in embeddings])
+
+
+def _describe(
+    output: str,
+    *,
+    organ: str,
+    modality: str,
+    model: str,
+    model_name: str | None = None,
+    class_names: Sequence[str] | str | None = None,
+    dataset_dir: str | None = None,
+    datalist: str | None = None,
+    labeled: int | str | None = None,
+    validation: int = 12,
+    decoding: dict[str, Any] | None = None,
+    seed: int = 0,
+    timeout_s: float = 60.0,
+) -> None:
+    """Ask a language model about an organ and write its texts; read them before you `embed` them; docs/text.md.
+
+    --model is a Hugging Face id, a folder, a GGUF file, or the URL of an OpenAI-compatible server with --model_name.
+    --class_names "edema,core" asks about each class. --dataset_dir tells the model what the labels measure.
+    """
+    from llmsegnet_bundle.cases.survey import survey_labeled
+    from llmsegnet_bundle.text import check_absent, describe_organ, measured_sentences, open_model
+
+    check_absent(str(output))
+    facts = None if dataset_dir is None else survey_labeled(str(dataset_dir), datalist, labeled, validation)
+    measured = measured_sentences(facts, organ, modality) if facts else []
+    language_model = open_model(str(model), model_name, decoding, seed, timeout_s, _api_key())
+    describe_organ(str(output), organ, modality, language_model, _names(class_names), measured)
+    print(f"{output}: written by {language_model.name}; read it, models err")
+
+
+def _embed(texts: str, output: str, *, encoder: str, like: str | None = None) -> None:
+    """Encode the texts of a YAML file into an embedding file.
+
+    --encoder is sentence:ID, causal_lm:ID, token_ids:ID (a Hugging Face id, folder or GGUF file), bank:FILE.npz, or
+    random, constant or one_hot of the size of --like FILE.safetensors; docs/text.md.
+    """
     from llmsegnet_bundle.text import embed
 
-    embed(str(texts), str(encoder), str(output))
+    embed(str(texts), str(output), str(encoder), None if like is None else str(like))
 
 
 def _halve(model_file: str, output: str) -> None:
@@ -159,14 +204,25 @@ def _new(
     dataset_dir: str,
     class_names: Sequence[str] | str | None = None,
     language_model: str | None = None,
+    model_name: str | None = None,
     encoder: str | None = None,
 ) -> None:
     """Look at the scans of a folder and write a bundle that trains on them; docs/new.md."""
     from llmsegnet_bundle.planning import new_bundle
+    from llmsegnet_bundle.text import check_absent, open_model
 
-    names = class_names.split(",") if isinstance(class_names, str) else class_names
-    names = None if names is None else [str(name).strip() for name in names]
-    new_bundle(str(bundle), organ, modality, str(dataset_dir), names, language_model, encoder)
+    check_absent(str(bundle))
+    model = open_model(language_model, model_name, api_key=_api_key()) if language_model else None
+    new_bundle(str(bundle), organ, modality, str(dataset_dir), _names(class_names), model, encoder)
+
+
+def _names(given: Sequence[str] | str | None) -> list[str] | None:
+    names = given.split(",") if isinstance(given, str) else given
+    return None if names is None else [str(name).strip() for name in names]
+
+
+def _api_key() -> str | None:
+    return os.environ.get("LLMSEGNET_API_KEY") or os.environ.get("OPENAI_API_KEY")
 
 
 def _report(
@@ -182,9 +238,11 @@ def _report(
 COMMANDS = {
     "ablate": _ablate,
     "assemble": _assemble,
+    "bank": _bank,
     "benchmark": _benchmark,
     "compare": _compare,
     "demo": _demo,
+    "describe": _describe,
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,

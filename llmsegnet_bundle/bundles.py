@@ -47,9 +47,12 @@ def check_root(bundle_root: str | Path) -> None:
         raise ValueError(f"bundle_root: {Path(bundle_root).resolve()} is no bundle; give --bundle_root bundles/NAME")
 
 
-def check_training(bundle_root: str | Path, batch: Sequence[int], max_steps: int, val_interval: int) -> None:
+def check_training(
+    bundle_root: str | Path, crop: Sequence[int], batch: Sequence[int], max_steps: int, val_interval: int
+) -> None:
     """Raise ValueError, in one line that names the setting, when a run with these settings would fail later."""
     check_root(bundle_root)
+    _check_numbers("crop", crop)
     if not _are_ints(batch, 2) or batch[0] < 1 or batch[1] < 0:
         raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
     for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
@@ -72,13 +75,17 @@ def _backbones(network: nn.Module) -> list[EncoderDecoder]:
 
 
 def _check_sides(name: str, sides: Any, checks: Sequence[Callable[[list[int]], Any]]) -> None:
-    if not _are_ints(sides, 3) or min(sides) < 1:
-        raise ValueError(f"{name}: must be three whole numbers of at least 1, got {sides}")
+    _check_numbers(name, sides)
     for check in checks:
         try:
             check(list(sides))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
+
+
+def _check_numbers(name: str, sides: Any) -> None:
+    if not _are_ints(sides, 3) or min(sides) < 1:
+        raise ValueError(f"{name}: must be three whole numbers of at least 1, got {sides}")
 
 
 def _are_ints(values: Any, count: int) -> bool:

@@ -56,3 +56,19 @@ def read_mapping(file: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{file} must hold keys and values, got {type(content).__name__}")
     return content
+
+
+def as_yaml(content: Mapping[str, Any]) -> str:
+    """Return content as YAML, in its order, small lists on one line."""
+    return yaml.dump(dict(content), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes lists of numbers and words on one line, and a list twice where it is meant twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        short = all(not isinstance(value, list | dict) and len(str(value)) < 40 for value in sequence)
+        return super().represent_sequence(tag, sequence, short)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.cases.split import Item, from_folder
+from llmsegnet_bundle.cases.split import Item, from_folder, load
 from llmsegnet_bundle.parallel import cores, map_cases
 from llmsegnet_bundle.scans import read_classes, read_image
 
@@ -44,6 +44,21 @@ def survey(dataset_dir: str | Path) -> list[ScanFacts]:
     """
     lists = from_folder(dataset_dir, validation=1, labeled="all")
     items = [*lists["labeled"], *lists["validation"], *lists["unlabeled"]]
+    return list(map_cases(scan_facts, items, cores(), __name__))
+
+
+def survey_labeled(
+    dataset_dir: str | Path, datalist: str | Path | None = None, labeled: int | str | None = None, validation: int = 12
+) -> list[ScanFacts]:
+    """Return the facts of the scans that a training with these settings has labels of, and of no others.
+
+    Args:
+        dataset_dir: as for `cases.load`, as are the others.
+
+    Raises:
+        ValueError: as `cases.load`, and when a file is unreadable or does not fit its scan.
+    """
+    items = load(dataset_dir, datalist, labeled, validation)["labeled"]
     return list(map_cases(scan_facts, items, cores(), __name__))
 
 

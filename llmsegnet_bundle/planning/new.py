@@ -9,10 +9,13 @@ import torch
 
 from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases.survey import survey
+from llmsegnet_bundle.files import as_yaml
 from llmsegnet_bundle.planning.propose import propose
-from llmsegnet_bundle.planning.writing import Subject, as_yaml, dataset_yaml, model_card, train_command
-from llmsegnet_bundle.text import embed
-from llmsegnet_bundle.text.describe import ask, describe
+from llmsegnet_bundle.planning.writing import Subject, dataset_yaml, model_card, train_command
+from llmsegnet_bundle.text import describe_organ, embed, measured_sentences, measured_texts
+from llmsegnet_bundle.text.describe import Model
+
+WRITTEN_BY = "llmsegnet_bundle new, from the labels"
 
 
 def new_bundle(
@@ -21,7 +24,7 @@ def new_bundle(
     modality: str,
     dataset_dir: str | Path,
     class_names: Sequence[str] | None = None,
-    language_model: str | None = None,
+    language_model: Model | None = None,
     encoder: str | None = None,
 ) -> Path:
     """Look at the scans of a folder, propose settings, and write a bundle that trains on them.
@@ -32,8 +35,8 @@ def new_bundle(
         modality: "CT" for scans in HU, else such as "MR".
         dataset_dir: holds imagesTr and labelsTr, as `cases.from_folder` reads them.
         class_names: of all classes, background first; None for names made from `organ`.
-        language_model: as of `texts.ask`, to write the texts; None writes them from measurements of the labels.
-        encoder: a Hugging Face id or folder of a sentence encoder, for the embedding; None trains without text.
+        language_model: of `text.open_model`, to write the texts; None writes them from measurements of the labels.
+        encoder: as of `text.embed`, for the embedding; None trains without text.
 
     Returns:
         The folder.
@@ -51,18 +54,22 @@ def new_bundle(
     if len(names) < settings["classes"]:
         raise ValueError(f"class_names must name the {settings['classes']} classes of the labels, got {names}")
     settings |= {"classes": len(names), "class_names": names} | ({} if encoder else {"text_embedding": "none"})
-    texts = ask(language_model, organ, modality) if language_model else describe(facts, organ, modality)
-    written_by = Path(language_model).name if language_model else "llmsegnet_bundle new, from the labels"
-    told = {"organ": organ, "written_by": written_by, "date": datetime.date.today().isoformat(), "texts": texts}
+    # of the labeled list alone: those that validate are the last with a label
+    learned = [scan for scan in facts if scan.values is not None][: -settings["validation"]]
     subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir))
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         (part / "text").mkdir(parents=True)
         (part / "docs").mkdir()
-        (part / "text" / "texts.yaml").write_text(as_yaml(told), encoding="utf-8")
+        texts = part / "text" / "texts.yaml"
+        if language_model:
+            measured = measured_sentences(learned, organ, modality)
+            describe_organ(texts, organ, modality, language_model, measured=measured)
+        else:
+            _write_measured(texts, organ, measured_texts(learned, organ, modality))
         if encoder:
-            embed(part / "text" / "texts.yaml", encoder, part / "text" / "embedding.safetensors")
+            embed(texts, part / "text" / "embedding.safetensors", encoder)
         (part / "dataset.yaml").write_text(dataset_yaml(subject, plan), encoding="utf-8")
         (part / "docs" / "README.md").write_text(model_card(subject, plan, facts), encoding="utf-8")
         assemble(part)
@@ -72,8 +79,14 @@ def new_bundle(
     for key, reason in plan.reasons.items():
         print(f"{key}: {settings[key]} ({reason})")
     embedded = f"encoded by {encoder}" if encoder else "not used: give --encoder to train with it"
+    written_by = language_model.name if language_model else WRITTEN_BY
     print(f"text: by {written_by}; {embedded}\ntrain with:\n{subject.command}")
     return folder
+
+
+def _write_measured(file: Path, organ: str, texts: list[str]) -> None:
+    told = {"organ": organ, "written_by": WRITTEN_BY, "date": datetime.date.today().isoformat(), "texts": texts}
+    file.write_text(as_yaml(told), encoding="utf-8")
 
 
 def _class_names(organ: str, classes: int) -> list[str]:

@@ -2,14 +2,13 @@
 
 import datetime
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from llmsegnet_bundle.cases.survey import ScanFacts
+from llmsegnet_bundle.files import as_yaml
 from llmsegnet_bundle.planning.propose import Plan
 
 
@@ -81,19 +80,3 @@ def model_card(subject: Subject, plan: Plan, facts: Sequence[ScanFacts]) -> str:
         crop="x".join(map(str, settings["crop"])),
         classes=", ".join(f"{i} {name}" for i, name in enumerate(settings["class_names"])),
     )
-
-
-def as_yaml(content: Mapping[str, Any]) -> str:
-    """Return content as YAML, in its order, small lists on one line."""
-    return yaml.dump(dict(content), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-class _PlainDumper(yaml.SafeDumper):
-    """Writes lists of numbers and words on one line, and a list twice where it is meant twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
-        short = all(not isinstance(value, list | dict) and len(str(value)) < 40 for value in sequence)
-        return super().represent_sequence(tag, sequence, short)

@@ -92,6 +92,8 @@ def text_section(run: Run) -> str:
     if not text:
         return page.section("Text", page.note("None: a network without text."))
     texts = text.get("texts") or []
+    if isinstance(texts, dict):  # of each class
+        texts = [f"{name}: {told}" for name, group in texts.items() for told in group]
     parts = [page.facts({key: value for key, value in text.items() if key != "texts"})]
     return page.section("Text", *parts, *([page.details(_count(texts, "text"), texts)] if texts else []))
 

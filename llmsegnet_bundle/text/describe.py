@@ -1,75 +1,134 @@
-"""Texts about a new organ: by a language model, or from what was measured of its labels."""
+"""A language model asked about an organ: its answers become a texts file."""
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
+import yaml
 
-from llmsegnet_bundle.cases.survey import ScanFacts
-
-QUESTIONS = (
-    "Describe the shape and size of the {organ} in {modality} images, in 40 words.",
-    "Describe how bright the {organ} is in {modality} images compared with its neighbors, in 40 words.",
-    "Where does the {organ} lie, and which structures beside it must be left out of its segmentation? 40 words.",
-    "How are the borders of the {organ} found in {modality} images, and where are they unclear? 40 words.",
-)
-NEW_TOKENS = 90
+from llmsegnet_bundle.files import as_yaml, write_texts
+from llmsegnet_bundle.text.local import LocalModel
+from llmsegnet_bundle.text.remote import RemoteModel
+from llmsegnet_bundle.text.texts import Texts, texts_sha256
 
 
-def ask(language_model: str | Path, organ: str, modality: str) -> list[str]:
-    """Return what a causal language model answers to `QUESTIONS`, greedily, a text each.
+class Model(Protocol):
+    """What answers a prompt, and tells what it is."""
+
+    name: str
+    seed: int
+
+    def answer(self, prompt: str) -> str: ...
+
+    def origin(self) -> dict[str, Any]: ...
+
+
+def open_model(
+    source: str | Path,
+    model_name: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    timeout_s: float = 60.0,
+    api_key: str | None = None,
+) -> Model:
+    """Return the model of a hub id, folder, GGUF file, or URL of an OpenAI-compatible server.
 
     Args:
-        language_model: a Hugging Face id, a local folder, or a GGUF file.
-        organ: such as "liver".
-        modality: such as "CT".
+        source: an address that begins with http:// or https:// is a server's; all else is loaded here.
+        model_name: the server's name of the model.
+        decoding: parameters in the model's own words; None for greedy answers of few words.
+        seed: of each answer.
+        timeout_s: for a server's answer.
+        api_key: for the server.
 
     Raises:
-        ValueError: when the model cannot be loaded or answers nothing.
+        ValueError: as `LocalModel` and `RemoteModel`.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # seconds to import
-
-    path = Path(language_model)
-    source, options = (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (language_model, {})
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = AutoModelForCausalLM.from_pretrained(source, **options).eval()
-    except (OSError, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"language_model: {language_model} cannot be loaded ({reason})") from None
-    texts = []
-    for question in QUESTIONS:
-        prompt = question.format(organ=organ, modality=modality)
-        if tokenizer.chat_template:
-            chat = [{"role": "user", "content": prompt}]
-            prompt = str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
-        tokens = tokenizer(prompt, return_tensors="pt")
-        with torch.no_grad():
-            answer = model.generate(**tokens, max_new_tokens=NEW_TOKENS, do_sample=False)
-        told = str(tokenizer.decode(answer[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True))
-        if told.strip():
-            texts.append(" ".join(told.split()))
-    if not texts:
-        raise ValueError(f"language_model: {language_model} answered nothing; take another, or leave it out")
-    return texts
+    if str(source).startswith(("http://", "https://")):
+        return RemoteModel(str(source), model_name, decoding, seed, timeout_s, api_key)
+    return LocalModel(source, decoding, seed)
 
 
-def describe(facts: Sequence[ScanFacts], organ: str, modality: str) -> list[str]:
-    """Return texts that say what the labels of `facts` measure, for use without a language model."""
-    filled = [scan for scan in facts if scan.extent_mm]
-    volumes_ml = [scan.volume_ml for scan in filled if scan.volume_ml is not None]
-    extents_mm = np.median([scan.extent_mm for scan in filled if scan.extent_mm], axis=0)
-    values = np.concatenate([scan.intensities for scan in filled])
-    unit = " HU" if modality.upper() == "CT" else ""
-    low, middle, high = (f"{value:.0f}" for value in np.percentile(values, (5, 50, 95)))
-    across, along, tall = (f"{extent:.0f}" for extent in extents_mm)
-    return [
-        f"Segment the {organ} in {modality} images, and nothing else: neighboring structures belong to the background.",
-        f"The {organ} has a volume of about {np.median(volumes_ml):.0f} ml, between {min(volumes_ml):.0f} and "
-        f"{max(volumes_ml):.0f} ml in the labeled scans.",
-        f"The {organ} extends about {across} mm from left to right, {along} mm from back to front and {tall} mm from "
-        "bottom to top.",
-        f"In {modality} images the {organ} has a median intensity of {middle}{unit}; most of it lies between {low} and "
-        f"{high}{unit}.",
-    ]
+def describe_organ(
+    output: str | Path,
+    organ: str,
+    modality: str,
+    model: Model,
+    class_names: Sequence[str] | None = None,
+    measured: Sequence[str] = (),
+) -> None:
+    """Ask a model about an organ, or about each class of it, and write the texts file.
+
+    Args:
+        output: YAML file to write; it must not exist, as a person may have edited it.
+        organ: such as "left atrium".
+        modality: such as "LGE-MRI".
+        model: of `open_model`.
+        class_names: all classes but the background, in their order; None for texts of the organ alone.
+        measured: sentences of `measured_sentences`, which the model is told.
+
+    Raises:
+        ValueError: when the file exists, or the model fails or answers nothing.
+    """
+    check_absent(output)
+    template = read_template()
+    subjects = {name: f"{name} ({organ})" for name in class_names} if class_names else {organ: organ}
+    answers: dict[str, dict[str, str]] = {}
+    for name, subject in subjects.items():
+        prompts = fill_prompts(template, subject, modality, measured)
+        answers[name] = {key: tidy(model.answer(prompt)) for key, prompt in prompts.items()}
+    # a question that a class has no answer to is left out for all, as each must have as many texts as the others
+    kept = [key for key in template["prompts"] if all(answers[name][key] for name in answers)]
+    if not kept:
+        raise ValueError(f"model: {model.name} answered nothing; take another model, or write the texts yourself")
+    groups = {name: [answers[name][key] for key in kept] for name in answers}
+    texts: Texts = groups if class_names else groups[organ]
+    content = {
+        "organ": organ,
+        "modality": modality,
+        "written_by": model.name,
+        "date": datetime.date.today().isoformat(),
+        "texts": texts,
+        **model.origin(),
+        "seed": model.seed,
+        "template": template["id"],
+        "template_text": {key: template["prompts"][key] for key in kept} | {"form": template["form"]},
+        **({"measured": list(measured)} if measured else {}),
+        "texts_sha256": texts_sha256(texts),
+    }
+    head = (
+        "# Read these texts, and correct them: models err. `llmsegnet_bundle embed` records whether they were edited.\n"
+    )
+    write_texts(Path(output).parent, {Path(output).name: head + as_yaml(content)})
+
+
+def check_absent(output: str | Path) -> None:
+    """Raise ValueError when `output` exists."""
+    if Path(output).exists():
+        raise ValueError(f"{output} exists; remove it, or give another name")
+
+
+def read_template() -> dict[str, Any]:
+    """Return the package's questions: `id`, `prompts` by name, `measured` and `form`."""
+    content = (files("llmsegnet_bundle") / "text" / "templates.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(content))
+
+
+def fill_prompts(
+    template: Mapping[str, Any], subject: str, modality: str, measured: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return each question of a template about a subject, with what was measured of it."""
+    known = [template["measured"].format(measured=" ".join(measured))] if measured else []
+    return {
+        key: " ".join([question.format(subject=subject, modality=modality), *known, template["form"]])
+        for key, question in template["prompts"].items()
+    }
+
+
+def tidy(answer: str) -> str:
+    """Return an answer on one line, without a last sentence that the model had no room to end."""
+    line = " ".join(answer.split())
+    end = max(line.rfind(mark) for mark in (". ", "! ", "? "))
+    return line if line.endswith((".", "!", "?")) or end < 0 else line[: end + 1]

@@ -1,7 +1,9 @@
-"""Texts about an organ -> embedding with its provenance, in one safetensors file."""
+"""The embedding file: vectors of texts with their provenance, as safetensors, checked when it is read."""
 
 import hashlib
 import json
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,63 +12,121 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from llmsegnet_bundle.files import read_mapping
-from llmsegnet_bundle.text.encoders import encode_sentences
+from llmsegnet_bundle.text.bank import write_bank
+from llmsegnet_bundle.text.encoders import encode
+from llmsegnet_bundle.text.texts import group_texts, read_texts
 
 KEY = "text_embedding"
 
 
 def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any]) -> None:
-    """Write an embedding (P, E) with where it comes from: texts, who wrote them and when, encoder, pooling."""
+    """Write an embedding with where it comes from: texts, who wrote them and when, encoder, revision, pooling.
+
+    Args:
+        path: the file.
+        text_embedding: (P, E) of one organ, or (C - 1, P, E) with the `class_names` of the provenance.
+        provenance: what JSON can hold.
+    """
     data = text_embedding.contiguous().float()
-    sha256 = hashlib.sha256(data.numpy().tobytes()).hexdigest()
     part = path.with_name(path.name + ".part")
-    save_file({KEY: data}, part, metadata={"provenance": json.dumps(provenance), "sha256": sha256})
-    part.replace(path)
+    try:
+        save_file(
+            {KEY: data}, part, metadata={"provenance": json.dumps(provenance, default=str), "sha256": _sha256(data)}
+        )
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load_embedding(path: str | Path) -> Tensor | None:
-    """Return the embedding (P, E) of a file of `save_embedding`; None for "none", a network without text.
+    """Return the embedding of a file of `save_embedding`; None for "none", a network without text.
+
+    Returns:
+        (P, E) of one organ, or (C - 1, P, E) of each class but the background.
 
     Raises:
-        ValueError: when the file is missing, is no such file, or its content is not (P, E).
+        ValueError: when the file is missing, is no such file, was changed after it was written, or its content is
+            neither.
     """
     if path == "none":
         return None
-    if not Path(path).is_file():
-        raise ValueError(f"text_embedding: {path} does not exist; give a file of `llmsegnet_bundle embed`, or none")
-    try:
-        with safe_open(path, framework="pt") as file:
-            embedding = file.get_tensor(KEY)
-    except SafetensorError as error:
-        raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
-    if embedding.ndim != 2 or not torch.isfinite(embedding).all():
-        raise ValueError(f"text_embedding: {path} must hold finite (P, E), got {list(embedding.shape)}")
+    metadata, embedding = _read(path)
+    if metadata.get("sha256") != _sha256(embedding):
+        raise ValueError(f"text_embedding: {path} is not as `embed` wrote it (its sha256 differs); write it again")
+    names = json.loads(metadata.get("provenance", "{}")).get("class_names")
+    form = "(P, E)" if names is None else f"(C - 1, P, E) of {', '.join(names)}"
+    fits = embedding.ndim == 2 if names is None else embedding.ndim == 3 and len(embedding) == len(names)
+    if not fits or not torch.isfinite(embedding).all():
+        raise ValueError(f"text_embedding: {path} must hold finite {form}, got {list(embedding.shape)}")
     return embedding
 
 
 def load_provenance(path: str | Path) -> dict[str, Any]:
-    """Return the embedding's `sha256` and what `save_embedding` was told of its origin, as far as the file has them."""
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-    return {"sha256": metadata.get("sha256"), **json.loads(metadata.get("provenance", "{}"))}
+    """Return what `save_embedding` was told of an embedding's origin, and its `sha256`, as far as the file has them."""
+    metadata, _ = _read(path)
+    return {**json.loads(metadata.get("provenance", "{}")), "sha256": metadata.get("sha256")}
 
 
-def embed(texts: str | Path, encoder: str | Path, output: str | Path) -> None:
-    """Encode the texts of a YAML file (keys organ, written_by, date, texts) into an embedding file.
+def embed(texts: str | Path, output: str | Path, encoder: str | Path, like: str | Path | None = None) -> None:
+    """Encode a texts file into an embedding file.
+
+    Args:
+        texts: YAML with organ, written_by, date and texts: a list, or a list under each class name.
+        output: the file to write.
+        encoder: as for `encoders.encode`.
+        like: the embedding file that a control replaces.
 
     Raises:
-        ValueError: when the texts file is missing, is no YAML, lacks a key, or its texts are no list of texts.
+        ValueError: when the texts are unfit, or the encoder is missing or does not fit them.
     """
-    if not Path(texts).is_file():
-        raise ValueError(f"{texts} does not exist; give a YAML file with organ, written_by, date and texts")
-    described = read_mapping(texts)
-    missing = {"organ", "written_by", "date", "texts"} - set(described)
-    if missing:
-        raise ValueError(f"{texts} lacks {', '.join(sorted(missing))}")
-    given = described["texts"]
-    if not isinstance(given, list) or not given or not all(isinstance(text, str) for text in given):
-        raise ValueError(f"{texts}: texts must be a list of texts; put quotes around one with a colon")
-    described["date"] = str(described["date"])
-    provenance = described | {"encoder": Path(encoder).name, "pooling": "mean, L2-normalized"}
-    save_embedding(Path(output), encode_sentences(given, encoder), provenance)
+    content = read_texts(texts)
+    groups = group_texts(content)
+    vectors, origin = encode(str(encoder), groups, None if like is None else load_embedding(like))
+    if isinstance(content["texts"], dict):
+        origin["class_names"] = list(groups)
+        vectors = vectors.unflatten(0, (len(groups), -1))
+    if like is not None:
+        origin["replaces_sha256"] = load_provenance(like)["sha256"]
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    save_embedding(Path(output), vectors, content | origin)
+
+
+def export_bank(output: str | Path, embeddings: Sequence[str | Path]) -> None:
+    """Write the vectors of embedding files into one bank, labeled by organ or class.
+
+    Raises:
+        ValueError: when a file is unfit, or their vectors are not of one size.
+    """
+    labels: list[str] = []
+    rows: list[Tensor] = []
+    for file in embeddings:
+        embedding = load_embedding(file)
+        if embedding is None:
+            raise ValueError("bank: give embedding files, not none")
+        told = load_provenance(file)
+        if rows and embedding.shape[-1] != rows[0].shape[-1]:
+            size = rows[0].shape[-1]
+            raise ValueError(
+                f"bank: {file} has vectors of {embedding.shape[-1]}, {embeddings[0]} of {size}; one bank, one size"
+            )
+        names = told.get("class_names") or [told.get("organ", Path(file).stem)]
+        labels += chain.from_iterable([str(name)] * embedding.shape[-2] for name in names)
+        rows.append(embedding.flatten(0, -2))
+    if not rows:
+        raise ValueError("bank: give at least one embedding file")
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    write_bank(output, labels, torch.cat(rows))
+
+
+def _read(path: str | Path) -> tuple[dict[str, str], Tensor]:
+    if not Path(path).is_file():
+        raise ValueError(f"text_embedding: {path} does not exist; give a file of `llmsegnet_bundle embed`, or none")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, file.get_tensor(KEY)
+    except SafetensorError as error:
+        raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
+
+
+def _sha256(data: Tensor) -> str:
+    return hashlib.sha256(data.float().numpy().tobytes()).hexdigest()

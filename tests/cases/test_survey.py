@@ -2,8 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from llmsegnet_bundle.cases.survey import scan_facts, survey
-from llmsegnet_bundle.text.describe import describe
+from llmsegnet_bundle.cases.survey import scan_facts, survey, survey_labeled
 
 # the file's axes are superior, left, anterior
 AFFINE = np.array([[0, -1.0, 0, 0], [0, 0, 2.0, 0], [3.0, 0, 0, 0], [0, 0, 0, 1.0]])
@@ -38,10 +37,13 @@ def test_survey_counts_scans_without_a_label(tmp_path):
         write(tmp_path, name, label=name != "c")
     facts = survey(tmp_path)
     assert [scan.values for scan in facts] == [(0, 1, 3), (0, 1, 3), None]
-    texts = describe(facts, "liver", "CT")
-    assert "volume of about 2 ml" in texts[1]
-    assert "10 mm from left to right, 12 mm from back to front and 15 mm" in texts[2]
-    assert "median intensity of 70 HU" in texts[3]
+
+
+def test_labels_are_measured_of_the_labeled_list_alone(tmp_path):
+    for name in "abc":
+        write(tmp_path, name)
+    (tmp_path / "labelsTr/c.nii.gz").write_bytes(b"of a validation scan")
+    assert len(survey_labeled(tmp_path, labeled=1, validation=1)) == 1
 
 
 def test_unfit_scans_are_refused(tmp_path):

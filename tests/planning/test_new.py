@@ -17,7 +17,6 @@ from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.planning import new_bundle
 from llmsegnet_bundle.planning.writing import train_command
 from llmsegnet_bundle.text import load_embedding, load_provenance
-from llmsegnet_bundle.text.describe import QUESTIONS, ask
 
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
 
@@ -80,9 +79,8 @@ def test_new_bundle_of_thick_slices_trains_without_padding_and_says_its_sides(tm
 
 
 def test_encoder_gives_an_embedding_with_its_texts(scans, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "llmsegnet_bundle.text.embedding.encode_sentences", lambda texts, encoder: torch.ones(len(texts), 8)
-    )
+    encode = "llmsegnet_bundle.text.encoders.encode_texts"
+    monkeypatch.setattr(encode, lambda texts, source: (torch.ones(len(texts), 8), "mean"))
     bundle = new_bundle(tmp_path / "b", "left atrium", "MR", scans, encoder="some/encoder")
     file = bundle / "text/embedding.safetensors"
     assert load_embedding(file).shape == (4, 8)
@@ -117,23 +115,16 @@ def test_command_ends_in_one_line_for_a_wrong_folder(monkeypatch, tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-def test_language_model_answers_each_question(tmp_path):
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+def test_language_model_writes_the_texts(scans, tmp_path):
+    class ToyModel:
+        name, seed = "toy", 0
 
-    words = {word: i for i, word in enumerate(["[UNK]", *sorted(set(" ".join(QUESTIONS).split()))])}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(tmp_path)
-    torch.manual_seed(0)
-    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
-    GPT2LMHeadModel(GPT2Config(vocab_size=len(words), n_embd=8, n_layer=1, n_head=1, **ends)).save_pretrained(tmp_path)
-    answers = ask(tmp_path, "liver", "CT")
-    assert 1 <= len(answers) <= len(QUESTIONS)
-    assert answers == ask(tmp_path, "liver", "CT")
-    assert all(set(answer.split()) <= set(words) for answer in answers)
+        def answer(self, prompt):
+            return f"It was asked: {prompt.split('?')[0]}."
 
+        def origin(self):
+            return {"model": "toy", "revision": None, "decoding": {}}
 
-def test_unloadable_language_model_is_told_in_one_line(tmp_path):
-    with pytest.raises(ValueError, match=r"language_model: .* cannot be loaded"):
-        ask(tmp_path, "liver", "CT")
+    bundle = new_bundle(tmp_path / "b", "left atrium", "MR", scans, language_model=ToyModel())
+    told = yaml.safe_load((bundle / "text/texts.yaml").read_text(encoding="utf-8"))
+    assert (told["written_by"], len(told["texts"]), len(told["measured"])) == ("toy", 6, 3)

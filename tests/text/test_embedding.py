@@ -1,36 +1,96 @@
-"""The texts file that people write: what is wrong with it is told in one line."""
+import json
+import sys
 
 import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
 
-from llmsegnet_bundle.bundles import assemble
-from llmsegnet_bundle.text import embed
+from llmsegnet_bundle.__main__ import main
+from llmsegnet_bundle.text import embed, load_embedding, load_provenance, save_embedding
 
 HEAD = "organ: liver\nwritten_by: us\ndate: 2026-11-25\n"
+CLASSES = HEAD + "texts: {edema: [the liver is dark, beside the liver], core: [bright and round, the left is bright]}\n"
+
+
+def test_embedding_file_tells_texts_and_encoder(bert, tmp_path):
+    (tmp_path / "texts.yaml").write_text(HEAD + "note: 2026-01-01\ntexts: [the liver is large, liver]\n")
+    embed(tmp_path / "texts.yaml", tmp_path / "new/e.safetensors", bert)
+    assert load_embedding(tmp_path / "new/e.safetensors").shape == (2, 8)
+    told = load_provenance(tmp_path / "new/e.safetensors")
+    assert (told["organ"], told["date"], told["texts"]) == ("liver", "2026-11-25", ["the liver is large", "liver"])
+    assert (told["encoder_kind"], told["encoder"]) == ("sentence", "tiny-bert")
+    assert "edited" not in told
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["e.safetensors"]
+
+
+def test_texts_of_classes_make_an_embedding_of_each(bert, tmp_path):
+    (tmp_path / "texts.yaml").write_text(CLASSES)
+    embed(tmp_path / "texts.yaml", tmp_path / "e.safetensors", bert)
+    embedding = load_embedding(tmp_path / "e.safetensors")
+    assert embedding.shape == (2, 2, 8)
+    assert load_provenance(tmp_path / "e.safetensors")["class_names"] == ["edema", "core"]
+    (tmp_path / "core.yaml").write_text(HEAD + "texts: [bright and round, the left is bright]\n")
+    embed(tmp_path / "core.yaml", tmp_path / "core.safetensors", bert)
+    assert torch.equal(load_embedding(tmp_path / "core.safetensors"), embedding[1])
+
+
+def test_control_tells_what_it_replaces(bert, tmp_path, monkeypatch):
+    (tmp_path / "texts.yaml").write_text(CLASSES)
+    embed(tmp_path / "texts.yaml", tmp_path / "e.safetensors", bert)
+    paths = [str(tmp_path / "texts.yaml"), str(tmp_path / "c.safetensors")]
+    options = ["--encoder", "random:3", "--like", str(tmp_path / "e.safetensors")]
+    monkeypatch.setattr(sys, "argv", ["llmsegnet-bundle", "embed", *paths, *options])
+    main()
+    assert load_embedding(tmp_path / "c.safetensors").shape == (2, 2, 8)
+    told = load_provenance(tmp_path / "c.safetensors")
+    assert told["encoder"] == "random:3"
+    assert told["replaces_sha256"] == load_provenance(tmp_path / "e.safetensors")["sha256"]
+
+
+def test_changed_embedding_is_refused(tmp_path):
+    file = tmp_path / "e.safetensors"
+    save_embedding(file, torch.ones(2, 3), {"organ": "liver"})
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ValueError, match=r"e\.safetensors is not as `embed` wrote it \(its sha256 differs\)"):
+        load_embedding(file)
+    save_file(load_file(file), file)
+    with pytest.raises(ValueError, match="its sha256 differs"):
+        load_embedding(file)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("embedding", "provenance", "told"),
     [
+        (torch.ones(3), {}, r"must hold finite \(P, E\), got \[3\]"),
+        (torch.full((1, 3), float("nan")), {}, r"must hold finite \(P, E\)"),
+        (torch.ones(2, 1, 3), {}, r"must hold finite \(P, E\), got \[2, 1, 3\]"),
         (
-            HEAD + "texts:\n  - Borders: note: unclear\n",
-            "texts.yaml is no YAML .*put quotes around a text with a colon",
+            torch.ones(2, 1, 3),
+            {"class_names": ["edema"]},
+            r"must hold finite \(C - 1, P, E\) of edema, got \[2, 1, 3\]",
         ),
-        (HEAD + "texts:\n  - Borders: unclear\n", "texts.yaml: texts must be a list of texts"),
-        (HEAD + "texts: The liver is large.\n", "texts.yaml: texts must be a list of texts"),
-        (HEAD + "texts: []\n", "texts.yaml: texts must be a list of texts"),
-        ("", "texts.yaml must hold keys and values, got NoneType"),
-        ("- a\n", "texts.yaml must hold keys and values, got list"),
-        ("organ: liver\n", "texts.yaml lacks date, texts, written_by"),
     ],
 )
-def test_wrong_texts_stop_in_one_line(content, told, tmp_path):
-    (tmp_path / "texts.yaml").write_text(content)
+def test_embedding_of_another_form_is_refused(embedding, provenance, told, tmp_path):
+    save_embedding(tmp_path / "e.safetensors", embedding, provenance)
     with pytest.raises(ValueError, match=told):
-        embed(tmp_path / "texts.yaml", "an encoder", tmp_path / "embedding.safetensors")
-    assert not (tmp_path / "embedding.safetensors").exists()
+        load_embedding(tmp_path / "e.safetensors")
 
 
-def test_dataset_file_that_is_no_yaml_stops_in_one_line(tmp_path):
-    (tmp_path / "dataset.yaml").write_text("a: b: c\n")
-    with pytest.raises(ValueError, match=r"dataset\.yaml is no YAML"):
-        assemble(tmp_path)
+def test_other_files_are_no_embedding(tmp_path):
+    with pytest.raises(ValueError, match=r"e\.safetensors does not exist"):
+        load_embedding(tmp_path / "e.safetensors")
+    (tmp_path / "e.safetensors").write_text(json.dumps({}))
+    with pytest.raises(ValueError, match=r"e\.safetensors is no embedding file"):
+        load_provenance(tmp_path / "e.safetensors")
+    assert load_embedding("none") is None
+
+
+def test_text_that_cannot_be_encoded_leaves_the_old_file(bert, tmp_path):
+    (tmp_path / "texts.yaml").write_text(HEAD + yaml.dump({"texts": ["liver " * 99]}))
+    save_embedding(tmp_path / "e.safetensors", torch.ones(1, 2), {})
+    with pytest.raises(ValueError, match="shorten the text"):
+        embed(tmp_path / "texts.yaml", tmp_path / "e.safetensors", bert)
+    assert torch.equal(load_embedding(tmp_path / "e.safetensors"), torch.ones(1, 2))
