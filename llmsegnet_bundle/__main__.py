@@ -160,10 +160,12 @@ def _split(
     seed: int | None = None,
     preset: str | None = None,
     in_channels: int = 1,
+    patient: str | None = None,
 ) -> None:
-    """Write a split file of a folder; lists are numbers, text files of names, or names with commas between.
+    r"""Write a split file of a folder; lists are numbers, text files of names, or names with commas between.
 
     --preset takes the published lists: left_atrium, pancreas_ct_mcnet, pancreas_ct_coranet or brats19.
+    --patient "patient\d+" (what the name of a scan begins with, or TABLE.csv:COLUMN) keeps a patient in one list.
     """
     from llmsegnet_bundle.cases import make_split
 
@@ -179,6 +181,7 @@ def _split(
         seed,
         preset,
         in_channels=in_channels,
+        patient=None if patient is None else str(patient),
     )
 
 

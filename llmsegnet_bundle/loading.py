@@ -5,23 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import CacheDataset, NibabelReader, PersistentDataset
+from monai.data import CacheDataset, PersistentDataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from monai.transforms.traits import RandomizableTrait
-from monai.utils import convert_to_tensor, ensure_tuple
+from monai.utils import convert_to_tensor
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from llmsegnet_bundle.cases import fingerprint
-from llmsegnet_bundle.scans import channel_files
-
-
-class ChannelsReader(NibabelReader):
-    """Read a scan whose channels lie in files of their own, as `scans.channel_files` tells, or in one file."""
-
-    def read(self, data: Any, **kwargs: Any) -> Any:
-        return super().read([file for path in ensure_tuple(data) for file in channel_files(path)], **kwargs)
 
 
 class TwoStreamDataset(CacheDataset):

@@ -331,7 +331,7 @@ BAD_INPUT = {
     "label of another shape": (lambda f: spoil_label(f, lambda d, a: (d[1:], a)), "PHANTOM_001.*shape"),
     "label of another affine": (
         lambda f: spoil_label(f, lambda d, a: (d, a * 1.1)),
-        "PHANTOM_001.*affine",
+        r"PHANTOM_001.*off its scan",
     ),
     "other label values": (lambda f: spoil_label(f, lambda d, a: (d * 255, a)), "PHANTOM_001.*255"),
     "corrupt gzip": (lambda f: cut_file(f / "imagesTr/PHANTOM_003.nii.gz"), "PHANTOM_003.*(read|corrupt|gzip)"),

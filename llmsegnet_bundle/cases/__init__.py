@@ -19,12 +19,14 @@ from llmsegnet_bundle.cases.split import (
     part,
     unlabeled,
 )
+from llmsegnet_bundle.cases.values import LabelValues
 
 __all__ = [
     "REPEATS",
     "SPLITS",
     "Datalist",
     "Item",
+    "LabelValues",
     "Preset",
     "beside",
     "check_repeats",

@@ -3,20 +3,23 @@
 import hashlib
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from llmsegnet_bundle.cases.split import SPLITS, Datalist, Item, item_files, scan_item
+from llmsegnet_bundle.cases.values import LabelValues, label_values
 from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.scans import PathLike, channel_files, read_classes, read_image
+from llmsegnet_bundle.scans import PathLike, channel_files, read_channels, read_classes
+
+RULES = 2  # raised when the checks become stricter, so that what passed the old ones is read again
 
 
 def fingerprint(item: Item) -> bytes:
     """Return a hash of the item's files: where they are, their sizes and when they last changed."""
-    files = [(key, file) for key, path in sorted(item.items()) for file in channel_files(path)]
+    paths = [(key, file) for key, path in sorted(item.items()) for file in channel_files(path)]
+    files = [(key, file) for key, path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     states = [(key, os.path.realpath(file), os.stat(file)) for key, file in files]
     told = repr([(key, path, state.st_size, state.st_mtime_ns) for key, path, state in states])
     return hashlib.sha256(told.encode()).hexdigest().encode()
@@ -24,7 +27,7 @@ def fingerprint(item: Item) -> bytes:
 
 def check_scans(
     datalist: Datalist,
-    classes: int = 2,
+    classes: int | LabelValues = 2,
     workers: int = 2,
     cache_dir: PathLike | None = None,
     in_channels: int = 1,
@@ -33,43 +36,55 @@ def check_scans(
 
     Args:
         datalist: the lists, of `load`.
-        classes: a label must hold whole numbers from 0 to classes - 1.
+        classes: a label must hold whole numbers from 0 to classes - 1, or those of `LabelValues`. A class that no
+            label of the list `labeled` holds gets a line of warning on stderr.
         workers: threads that read.
         cache_dir: where to remember what was found good, so that it is read again only when it changes; None forgets.
-        in_channels: how many files a scan must have.
+        in_channels: how many a scan must have, in one file or in a file each.
 
     Raises:
-        ValueError: for a scan of more or fewer channels, else for the first file in list order that is unreadable, not
-            3-D, not finite, or does not fit its scan.
+        ValueError: for the first file in list order that is unreadable, not 3-D, not finite, without a place in space,
+            of more or fewer channels, or does not fit its scan; then when the labels hold numbers that never both.
     """
     splits = [split for split in SPLITS if split in datalist]
     items = [scan_item(item["image"]) if split == "unlabeled" else item for split in splits for item in datalist[split]]
     memory = None if cache_dir is None else Path(cache_dir) / "checked.json"
-    good = set(json.loads(memory.read_text(encoding="utf-8"))) if memory and memory.is_file() else set()
-    for item in items:
-        if (have := len(channel_files(item["image"]))) != in_channels:
-            raise ValueError(f"{item['image']} has {have} channel files, in_channels is {in_channels}; correct one")
-    marks = [_mark(item, classes) if memory else "unmarked" for item in items]
+    values = label_values(classes)
+    good = _remembered(memory)
+    marks = [_mark(item, len(values.classes), in_channels) if memory else "unmarked" for item in items]
     unread = [item for item, mark in zip(items, marks, strict=True) if mark not in good]
     with ThreadPoolExecutor(workers) as pool:
-        labels = [item.get("label") for item in unread]
-        list(pool.map(_check_scan, [item["image"] for item in unread], labels, repeat(classes)))  # raises in list order
+        work = partial(_check_scan, classes=len(values.classes), in_channels=in_channels)
+        images, labels = [item["image"] for item in unread], [item.get("label") for item in unread]
+        found = list(pool.map(work, images, labels))  # raises in list order
+    held = {id(item): numbers for item, numbers in zip(unread, found, strict=True)}
+    held |= {id(item): good[mark] for item, mark in zip(items, marks, strict=True) if id(item) not in held}
     if memory and unread:
-        write_texts(memory.parent, {memory.name: json.dumps(sorted(good.union(marks)))})
+        known = good | {mark: held[id(item)] for item, mark in zip(items, marks, strict=True)}
+        write_texts(memory.parent, {memory.name: json.dumps(known)})
+    values.check({number: item["label"] for item in items for number in held[id(item)]})
+    there = {number for item in datalist.get("labeled", ()) for number in held[id(item)]}
+    for kind in values.absent(there) if datalist.get("labeled") else ():
+        print(f"warning: no labeled scan holds class {kind}, so that it cannot be learned", file=sys.stderr)
 
 
-def _mark(item: Item, classes: int) -> str:
-    there = all(channel_files(path)[0].is_file() for path in item_files(item))
-    return f"{fingerprint(item).decode()} {classes}" if there else "missing"
+def _remembered(memory: Path | None) -> dict[str, list[int]]:
+    """Return what was found good before, with the numbers that its label holds."""
+    known = json.loads(memory.read_text(encoding="utf-8")) if memory and memory.is_file() else {}
+    return known if isinstance(known, dict) else {}  # a list: of a version that did not keep the numbers
 
 
-def _check_scan(image: str, label: str | None, classes: int) -> None:
-    first, *others = channel_files(image)
-    voxels, affine = read_image(first)
-    shape = voxels.shape
-    for other in others:
-        own_voxels, own_affine = read_image(other)
-        if own_voxels.shape != shape or not np.allclose(own_affine, affine, atol=1e-3):
-            raise ValueError(f"{other} lies on another grid than {first}; resample the channels of a scan to one")
-    if label is not None:
-        read_classes(label, shape, affine, image, classes)
+def _mark(item: Item, classes: int, in_channels: int) -> str:
+    there = all(channel_files(path)[0].exists() for path in item_files(item))
+    return f"{fingerprint(item).decode()} {classes} {in_channels} {RULES}" if there else "missing"
+
+
+def _check_scan(image: str, label: str | None, classes: int, in_channels: int) -> list[int]:
+    """Return the numbers that the label holds."""
+    volume = read_channels(image)
+    if (have := len(volume.voxels)) != in_channels:
+        raise ValueError(f"{image} has {have} channels, in_channels is {in_channels}; correct one")
+    if label is None:
+        return []
+    voxels = read_classes(label, volume.voxels.shape[1:], volume.affine, image, classes)
+    return [value for value in range(classes) if (voxels == value).any()]

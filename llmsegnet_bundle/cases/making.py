@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from llmsegnet_bundle.cases.patients import check_patients, patients_of, warn_of_patients
 from llmsegnet_bundle.cases.presets import preset_lists
 from llmsegnet_bundle.cases.repeats import check_repeats
 from llmsegnet_bundle.cases.split import Datalist, Item, digest, folder_items, scan_item
@@ -32,6 +33,7 @@ def make_split(
     workers: int = 2,
     in_channels: int = 1,
     content: Mapping[str, str] | None = None,
+    patient: str | None = None,
 ) -> list[Path]:
     """Write the split of a folder as a JSON file that `from_file` reads, paths relative to dataset_dir.
 
@@ -55,6 +57,9 @@ def make_split(
         workers: threads that read the scans.
         in_channels: as for `scan_files`, of imagesTr.
         content: as for `check_repeats`.
+        patient: as for `patients_of`: scans of one patient are drawn together, so that a list may get more than its
+            count, and those without a label of a patient that validates or tests are left out. None groups nothing,
+            and names that look like it get a line of warning on stderr.
 
     Returns:
         The files written.
@@ -84,20 +89,29 @@ def make_split(
     order = list(items) if train is None else _names(train, items, "train")
     _refuse_overlap(names | ({} if train is None else {"train": order}))
     taken = {name for part in names.values() for name in part}
-    free = [name for name in order if name not in taken]
+    patients = patients_of(list(items), patient)
+    apart = {patients[name] for part in ("test", "validation") for name in names[part]}
+    blocks = _by_patient([name for name in order if name not in taken and patients[name] not in apart], patients)
     if seed is not None:
-        free = [free[i] for i in np.random.default_rng(seed).permutation(len(free))]
+        blocks = [blocks[i] for i in np.random.default_rng(seed).permutation(len(blocks))]
+    free = [name for block in blocks for name in block]
     with_label = [name for name in free if "label" in items[name]]
-    names["test"] += _draw(with_label, test, "test")
+    names["test"] += _draw(with_label, test, "test", patients)
     splits = []
     if folds is None:
-        names["validation"] += _draw(with_label, validation, "validation")
+        names["validation"] += _draw(with_label, validation, "validation", patients)
         splits.append(names["validation"])
     else:
-        if not isinstance(folds, int) or not 2 <= folds <= len(with_label):
-            raise ValueError(f"folds must be from 2 to the {len(with_label)} scans with a label, got {folds!r}")
-        splits += [sorted(with_label[i::folds], key=with_label.index) for i in range(folds)]
-    made = [_lists(items, names, held_out, free, labeled) for held_out in splits]
+        groups = _by_patient(with_label, patients)
+        if not isinstance(folds, int) or not 2 <= folds <= len(groups):
+            what = "scans" if patient is None else "patients"
+            raise ValueError(f"folds must be from 2 to the {len(groups)} {what} with a label, got {folds!r}")
+        splits += [[name for group in groups[i::folds] for name in group] for i in range(folds)]
+    made = [_lists(items, names, held_out, free, labeled, patients) for held_out in splits]
+    for lists_made in made:
+        check_patients(lists_made, patients)
+        if patient is None:
+            warn_of_patients(lists_made)
     check_repeats(made, workers, content)
     output = Path(output)
     files = [output] if folds is None else [output.with_name(f"{output.stem}_fold{i + 1}.json") for i in range(folds)]
@@ -156,28 +170,47 @@ def _refuse_overlap(names: dict[str, list[str]]) -> None:
                 raise ValueError(f"{name} is in both {where} and {part}; list every scan once")
 
 
-def _draw(with_label: list[str], choice: Choice, part: str) -> list[str]:
-    """Take the last scans out of those with a label."""
+def _by_patient(names: Sequence[str], patients: Mapping[str, str]) -> list[list[str]]:
+    """Return the scans of each patient, in order."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(patients[name], []).append(name)
+    return list(groups.values())
+
+
+def _draw(with_label: list[str], choice: Choice, part: str, patients: Mapping[str, str]) -> list[str]:
+    """Take the last scans out of those with a label, and what more their patients have."""
     if not isinstance(choice, int) or isinstance(choice, bool):
         return []
     if choice < 0 or choice > len(with_label):
         raise ValueError(f"{part} must be from 0 to the {len(with_label)} scans with a label left, got {choice}")
-    drawn = with_label[len(with_label) - choice :]
-    del with_label[len(with_label) - choice :]
+    first = len(with_label) - choice
+    while choice and first and patients[with_label[first - 1]] == patients[with_label[first]]:
+        first -= 1
+    drawn = with_label[first:]
+    del with_label[first:]
     return drawn
 
 
 def _lists(
-    items: dict[str, Item], names: dict[str, list[str]], held_out: list[str], free: list[str], labeled: Choice
+    items: dict[str, Item],
+    names: dict[str, list[str]],
+    held_out: list[str],
+    free: list[str],
+    labeled: Choice,
+    patients: Mapping[str, str],
 ) -> Datalist:
-    out = {*held_out, *names["test"]}
-    rest = [name for name in free if name not in out]
+    out = {patients[name] for name in (*held_out, *names["test"])}
+    rest = [name for name in free if patients[name] not in out]
     kept = list(names["labeled"])
     if labeled == "all" or isinstance(labeled, int):
         able = [name for name in rest if "label" in items[name]]
         if isinstance(labeled, int) and not 1 <= labeled <= len(able):
             raise ValueError(f"labeled must be from 1 to the {len(able)} scans with a label left, got {labeled}")
-        kept += able if labeled == "all" else able[: int(labeled)]
+        count = len(able) if labeled == "all" else int(labeled)
+        while count < len(able) and patients[able[count - 1]] == patients[able[count]]:
+            count += 1
+        kept += able[:count]
     for part, entries in (("labeled", kept), ("validation", held_out), ("test", names["test"])):
         if lacking := [name for name in entries if "label" not in items[name]]:
             raise ValueError(f"{lacking[0]} is {part} and has no label; add it to labelsTr or take it from the list")

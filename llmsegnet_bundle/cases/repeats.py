@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.cases.split import Datalist
-from llmsegnet_bundle.scans import case_name, channel_files, read_scan
+from llmsegnet_bundle.scans import case_name, read_channels
 
 # scans of TCIA's Pancreas-CT that are said to repeat a patient of the same set
 REPEATS = re.compile(r"(pancreas[-_]?(ct[-_]?)?|image|label)?(0025|0070)", re.IGNORECASE)
@@ -53,7 +53,8 @@ def check_repeats(splits: Sequence[Datalist], workers: int = 2, content: Mapping
 
 
 def _scan_hash(image: str) -> str:
-    return " ".join(voxel_hash(*read_scan(file)) for file in channel_files(image))
+    volume = read_channels(image)
+    return " ".join(voxel_hash(voxels, volume.affine) for voxels in volume.voxels)
 
 
 def voxel_hash(voxels: np.ndarray, affine: np.ndarray) -> str:

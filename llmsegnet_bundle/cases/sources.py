@@ -1,48 +1,70 @@
-"""What there is to segment: files of scans, and folders of DICOM files."""
+"""What there is to segment: files of scans, and folders of DICOM files, however deep they lie."""
 
 import os
+import sys
 from pathlib import Path
 
 from llmsegnet_bundle.cases.split import Item, scan_item
-from llmsegnet_bundle.scans import SUFFIXES, PathLike, case_name, channel_files, scan_files
+from llmsegnet_bundle.scans import PathLike, case_name, channel_files, is_scan, scan_files
 from llmsegnet_bundle.scans.dicom import is_dicom
+from llmsegnet_bundle.scans.naming import IMAGES
 
-IMAGES = tuple(suffix for suffix in SUFFIXES if suffix != ".h5")
+MOST_LINES = 20  # of what is not taken
 
 
 def images(path: PathLike, in_channels: int = 1) -> list[Item]:
-    """Return the one scan, or the scans of a folder sorted by name, as items without labels.
+    """Return the one scan, or the scans in and below a folder sorted by name, as cases {"name", "image"}.
+
+    Below a folder each folder of DICOM files is a scan, and so is the image of a folder that holds one alone, as
+    `case_00000/imaging.nii.gz`; both are named by the folders that lead to them. What is not taken gets a line on
+    stderr, as do folders of several files, among which the scans may be labels.
 
     Args:
         path: a file (NIfTI, NRRD or MetaImage), a folder of the files of a DICOM series, or a folder of both kinds.
-        in_channels: more than 1 for scans with a NIfTI file a channel, as `scan_files`.
+        in_channels: more than 1 for scans with a file a channel, as `scan_files`.
 
     Raises:
-        ValueError: when there is none, loose DICOM files lie among other scans, or two have the same name but for the
-            suffix.
+        ValueError: when there is none, loose DICOM files lie among other scans, or two have the same name.
     """
     where = Path(os.path.abspath(path))  # a name for "."
-    found = []
+    found: dict[Path, str] = {}
+    left: list[str] = []
     if where.is_dir():
-        found = scan_files(where, in_channels) if in_channels > 1 else sorted(filter(_is_scan, where.iterdir()))
-    if _is_scan(where):
-        if found:
-            raise ValueError(
-                f"{where} holds {found[0].name} and loose DICOM files; give each series a folder of its own"
-            )
-        found = [where]
+        _search(where, (), in_channels, found, left)
+    elif is_scan(where):
+        found[where] = case_name(where)
+    for line in [*left[:MOST_LINES], *([f"... and {len(left) - MOST_LINES} more"] if len(left) > MOST_LINES else [])]:
+        print(f"not taken: {line}", file=sys.stderr)
     if not found:
         raise ValueError(
             f"{where}: no scan there; give a {', '.join(IMAGES)} file, a DICOM folder, or a folder of these"
         )
     names: dict[str, Path] = {}
-    for scan in found:
-        if (other := names.setdefault(case_name(scan), scan)) != scan:
+    for scan, name in found.items():
+        if (other := names.setdefault(name, scan)) != scan:
             raise ValueError(f"{other} and {scan} would get the same mask; rename one of them")
-    return [scan_item(scan) for scan in found]
+    return [{"name": name} | scan_item(names[name]) for name in sorted(names)]
 
 
-def _is_scan(path: Path) -> bool:
-    if path.is_dir():
-        return any(map(is_dicom, path.iterdir()))
-    return channel_files(path)[0].is_file() and path.name.endswith(IMAGES) and not path.name.startswith(".")
+def _search(folder: Path, parts: tuple[str, ...], in_channels: int, found: dict[Path, str], left: list[str]) -> None:
+    """Add the scans in and below a folder with their names, and a line for each thing that is none."""
+    scans = [scan for scan in scan_files(folder, in_channels) if not scan.is_dir()]
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    slices = [entry for entry in entries if is_dicom(entry)]
+    if slices and scans:
+        raise ValueError(f"{folder} holds {scans[0].name} and loose DICOM files; give each series a folder of its own")
+    if slices:
+        found[folder] = "_".join(parts) or folder.name
+    elif not parts:
+        found.update((scan, case_name(scan)) for scan in scans)
+    elif len(scans) == 1:
+        found[scans[0]] = "_".join(parts)
+    elif scans:
+        told = ", ".join(scan.name for scan in scans[:3]) + (", ..." if len(scans) > 3 else "")
+        left.append(f"{folder}, which holds {len(scans)} scans ({told}); give this folder, or one scan a folder")
+    taken = {*slices, *(file for scan in scans for file in channel_files(scan))}
+    for entry in entries:
+        if entry.is_dir():
+            _search(entry, (*parts, entry.name), in_channels, found, left)
+        elif entry not in taken and entry.name != "DICOMDIR":
+            left.append(f"{entry}, which is no scan by its name")

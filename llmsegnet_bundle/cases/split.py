@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.scans.naming import PathLike, case_name, channel_files, scan_files
+from llmsegnet_bundle.cases.patients import warn_of_patients
+from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
 
 Item = dict[str, str]
 Datalist = dict[str, list[Item]]
@@ -30,14 +31,18 @@ def load(
         in_channels: as for `scan_files`.
 
     Returns:
-        Items {"image", "label"} under labeled, unlabeled (no label), validation and, if the file has it, test.
+        Items {"image", "label"} under labeled, unlabeled (no label), validation and, if the file has it, test. Names in
+        two lists that look like scans of one patient get a line of warning on stderr.
 
     Raises:
         ValueError: as `from_folder` and `from_file`.
     """
     if datalist is None:
-        return from_folder(dataset_dir, validation, 8 if labeled is None else labeled, in_channels)
-    return from_file(datalist, dataset_dir, "all" if labeled is None else labeled)
+        lists = from_folder(dataset_dir, validation, 8 if labeled is None else labeled, in_channels)
+    else:
+        lists = from_file(datalist, dataset_dir, "all" if labeled is None else labeled)
+    warn_of_patients(lists)
+    return lists
 
 
 def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str = 8, in_channels: int = 1) -> Datalist:
@@ -113,7 +118,7 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
     """
     least = _least(labeled)
     try:
-        lists = json.loads(Path(datalist).read_text(encoding="utf-8"))
+        lists = json.loads(Path(datalist).read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
     except (OSError, ValueError) as error:
         raise ValueError(f"{datalist} is no readable JSON file ({error}); correct it or set datalist to null") from None
     if not isinstance(lists, dict):
@@ -124,6 +129,8 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
         raise ValueError(f"{datalist} lacks the list {wrong[0]!r}; add the list of these scans")
     result: Datalist = {"labeled": [], "unlabeled": [], "validation": []}
     seen: dict[Path, str] = {}
+    names: dict[str, str] = {}
+    labels: dict[Path, str] = {}
     for split, entries in lists.items():
         where = f"{datalist}, {split!r}"
         result[split] = [_read_entry(entry, split, Path(dataset_dir), where) for entry in entries]
@@ -132,6 +139,11 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
             if image in seen:
                 raise ValueError(f"{where}: {item['image']} is already in {seen[image]!r}; list every scan once")
             seen[image] = split
+            if (other := names.setdefault(case_name(item["image"]), item["image"])) != item["image"]:
+                raise ValueError(f"{where}: {item['image']} and {other} would get the same mask; rename one of them")
+            label = Path(item.get("label", item["image"])).resolve()
+            if (other := labels.setdefault(label, item["image"])) != item["image"]:
+                raise ValueError(f"{where}: {item['label']} is the label of {other} too; give each scan its own")
     if (have := len(result["labeled"])) < least:
         raise ValueError(f"{datalist} has {have} labeled scans, must have at least {least}; lower labeled")
     if labeled != "all":
@@ -201,6 +213,13 @@ def digest(datalist: Datalist) -> str:
     return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return dict(pairs)
+
+
 def _least(labeled: int | str) -> int:
     if labeled != "all" and (not isinstance(labeled, int) or labeled < 1):
         raise ValueError(f"labeled must be a whole number of at least 1, or 'all', got {labeled!r}")
@@ -226,6 +245,6 @@ def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
         raise ValueError(f"{where}: {given['image']} has no label; add its path, or move the scan to 'unlabeled'")
     item = scan_item(root / given["image"], None if label is None else root / label)
     for path in item_files(item):
-        if not channel_files(path)[0].is_file():
+        if not channel_files(path)[0].exists():
             raise ValueError(f"{where}: {path} does not exist; correct the path or dataset_dir")
     return item

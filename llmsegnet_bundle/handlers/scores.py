@@ -14,7 +14,7 @@ from monai.engines import Workflow
 
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics import KEYS, CaseTable, class_metrics
-from llmsegnet_bundle.metrics.case import Regions, check_classes
+from llmsegnet_bundle.metrics.case import Regions, check_classes, class_dice
 from llmsegnet_bundle.scans import case_name
 
 
@@ -55,8 +55,7 @@ class CaseMetricsHandler:
 
     def __call__(self, engine: Workflow) -> None:
         for item in engine.state.output:
-            name = case_name(item["label"].meta["filename_or_obj"])
-            self.table.add(name, *_case(item), self.classes, self.regions)
+            self.table.add(_name(item), *_case(item), self.classes, self.regions)
 
     def write(self, engine: Workflow) -> None:
         self.table.publish(self.output_dir)
@@ -68,8 +67,9 @@ class CaseMetricsHandler:
 class CaseMetrics(Metric):
     """One number of `case_metrics` as an ignite metric: its mean over cases, then over classes and regions.
 
-    nan (such as the distance between two empty masks) is left out. A single number serves as the key metric of a
-    MONAI workflow; all of `case_metrics` is computed for it, so for Dice alone MONAI's `MeanDice` is faster.
+    nan (such as the distance between two empty masks) is left out, and so is a class that no label of the cases holds.
+    False alarms in cases without the class count, which MONAI's `MeanDice` passes over. A single number serves as the
+    key metric of a MONAI workflow; for Dice alone no surfaces are computed.
 
     Args:
         measure: a key of `case_metrics`.
@@ -104,20 +104,35 @@ class CaseMetrics(Metric):
     @reinit__is_reduced
     def reset(self) -> None:
         size = len(self.classes) - 1 + len(self.regions or {})
-        self.sums, self.counts = torch.zeros(2, size, dtype=torch.float64, device=self._device)  # (classes,) each
+        sums = torch.zeros(3, size, dtype=torch.float64, device=self._device)
+        self.sums, self.counts, self.labeled = sums  # (classes,) each
 
     @reinit__is_reduced
     def update(self, output: Iterable[dict[str, Any]]) -> None:
         for item in output:
-            scores = class_metrics(*_case(item), self.classes, self.regions, self.rules.empty, self.rules.tolerance_mm)
+            pred, label, spacing_mm = _case(item)
+            if self.measure == "dice":
+                scores = class_dice(pred, label, self.classes, self.regions, self.rules.empty)
+                in_label = [score["in_label"] for score in scores.values()]
+            else:
+                rules = (self.rules.empty, self.rules.tolerance_mm)
+                scores = class_metrics(pred, label, spacing_mm, self.classes, self.regions, *rules)
+                in_label = [score["label_ml"] for score in scores.values()]
+            self.labeled += torch.tensor(in_label, dtype=torch.float64).to(self.labeled)
             values = torch.tensor([score[self.measure] for score in scores.values()], dtype=torch.float64)
             self.sums += values.nan_to_num(nan=0.0).to(self.sums)
             self.counts += (~values.isnan()).to(self.counts)
 
-    @sync_all_reduce("sums", "counts")
+    @sync_all_reduce("sums", "counts", "labeled")
     def compute(self) -> float:
-        """Return the mean over the classes and regions that any case counted for; nan when there is none."""
-        return float((self.sums / self.counts).nanmean())
+        """Return the mean over the classes and regions that any label holds and case counted for; nan without any."""
+        return float((self.sums / self.counts)[self.labeled > 0].nanmean())
+
+
+def _name(item: dict[str, Any]) -> str:
+    """Return the name of the scan, after which its mask is named too; labels may be named otherwise."""
+    scan = getattr(item["pred"], "meta", {}).get("filename_or_obj")
+    return case_name(scan or item["label"].meta["filename_or_obj"])
 
 
 def _case(item: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, list[float]]:

@@ -10,7 +10,7 @@ from torch.utils.data import Subset
 from tqdm import tqdm
 
 from llmsegnet_bundle.cases import item_files
-from llmsegnet_bundle.scans.dicom import series_files
+from llmsegnet_bundle.scans import case_name
 from llmsegnet_bundle.scans.writing import case_file
 
 
@@ -35,8 +35,9 @@ def segment_scans(
     Raises:
         ValueError: when `output_dir` is where several scans are, or at the end, with a line for each scan that failed.
     """
-    names = [item_files(item)[0] for item in dataset.data]
-    if len(names) > 1 and Path(output_dir).resolve() in {Path(name).resolve().parent for name in names}:
+    files = [item_files(item)[0] for item in dataset.data]
+    names = [item.get("name") or case_name(item["image"]) for item in dataset.data]
+    if len(names) > 1 and Path(output_dir).resolve() in {Path(file).resolve().parent for file in files}:
         raise ValueError(f"output_dir: {output_dir} holds the scans; give another, as masks there would count as scans")
     done = [all(case_file(output_dir, name, postfix).is_file() for postfix in postfixes) for name in names]
     todo = [i for i in range(len(names)) if overwrite or not done[i]]
@@ -49,12 +50,10 @@ def segment_scans(
     for i in tqdm(todo, unit="scan", disable=None if show_progress else True, dynamic_ncols=True):
         evaluator.data_loader = DataLoader(Subset(dataset, [i]), batch_size=1)
         try:
-            if Path(names[i]).is_dir():
-                series_files([str(file) for file in Path(names[i]).iterdir()])
             evaluator.run()
         except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
             reason = _reason(error)
-            failed.append(reason if reason.startswith(names[i]) else f"{names[i]}: {reason}")
+            failed.append(reason if reason.startswith(files[i]) else f"{files[i]}: {reason}")
             tqdm.write(f"failed: {failed[-1]}", file=sys.stderr)
     if failed:
         raise ValueError("\n".join([f"{len(failed)} of {len(todo)} scans failed:", *failed]))

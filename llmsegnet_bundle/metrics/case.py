@@ -97,6 +97,28 @@ def class_metrics(
     return scores
 
 
+def class_dice(
+    pred: Volume, label: Volume, classes: Sequence[str], regions: Regions | None = None, empty: str = "diagonal"
+) -> dict[str, dict[str, float]]:
+    """Return `dice` and `label_ml` > 0 as `in_label` of each class and region, as `class_metrics` but at once.
+
+    Args, Shape, Raises: as of `class_metrics`.
+    """
+    check_classes(classes, regions)
+    check_options(empty, 0.0)
+    count = len(classes)
+    pred_map, label_map = (array.ravel().astype(np.int64) for array in checked_pair(pred, label, count))
+    pairs = np.bincount(label_map * count + pred_map, minlength=count**2).reshape(count, count)  # label, prediction
+    members = {name: [index] for index, name in enumerate(classes) if index} | dict(regions or {})
+    scores = {}
+    for name, of in members.items():
+        shared = int(pairs[np.ix_(of, of)].sum())
+        label_size, pred_size = int(pairs[of].sum()), int(pairs[:, of].sum())
+        dice = 2 * shared / (label_size + pred_size) if label_size + pred_size else 0.0 if empty == "zero" else 1.0
+        scores[name] = {"dice": dice, "in_label": float(label_size > 0)}
+    return scores
+
+
 def check_classes(classes: Sequence[str], regions: Regions | None) -> None:
     """Raise ValueError unless there are 2 or more different names, and regions of their indices."""
     if isinstance(classes, str) or len(classes) < 2 or len(set(classes)) < len(classes):

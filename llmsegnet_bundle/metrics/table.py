@@ -20,6 +20,7 @@ PAPER_NOTE = (
 )
 RESAMPLES = 10_000
 WORST = 5
+VOLUMES = ("pred_ml", "label_ml")
 
 
 class CaseTable:
@@ -87,9 +88,10 @@ class CaseTable:
                 "preset": self.preset,
                 "tolerance_mm": self.tolerance_mm,
                 "worst": [row["case"] for row in sorted(rows, key=lambda row: row["dice"])[:WORST]],
-                **{key: _statistics([row[key] for row in rows]) for key in MEASURES},
+                **{key: _statistics([row[key] for row in rows if key in VOLUMES or is_labeled]) for key in MEASURES},
             }
             for kind, rows in by_kind.items()
+            for is_labeled in [any(row["label_ml"] for row in rows)]  # else nothing says how well it is found
         }
 
     def write(self, folder: Path) -> dict[str, dict[str, Any]]:
@@ -148,14 +150,13 @@ def _statistics(values: list[float]) -> dict[str, Any]:
 
 
 def _line(name: str, scores: Mapping[str, Any]) -> str:
+    found = f"{scores['cases']} cases, {scores['missed']} missed, {scores['false_alarms']} false alarms"
+    if scores["dice"]["mean"] is None:
+        return f"{name}: in no label, not scored; {found}"
     dice, interval = scores["dice"]["mean"], scores["dice"]["interval_95"]
     spread = f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else ""
-    hd95, asd = (_shown(scores[key]["mean"]) for key in ("hd95_pooled_voxel", "asd_voxel"))
+    hd95, asd = (scores[key]["mean"] for key in ("hd95_pooled_voxel", "asd_voxel"))
     return (
-        f"{name}: mean Dice {dice:.4f}{spread}, Jaccard {scores['jaccard']['mean']:.4f}, HD95 {hd95} voxel, "
-        f"ASD {asd} voxel; {scores['cases']} cases, {scores['missed']} missed, {scores['false_alarms']} false alarms"
+        f"{name}: mean Dice {dice:.4f}{spread}, Jaccard {scores['jaccard']['mean']:.4f}, HD95 {hd95:.2f} voxel, "
+        f"ASD {asd:.2f} voxel; {found}"
     )
-
-
-def _shown(mean: float | None) -> str:
-    return "-" if mean is None else f"{mean:.2f}"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from llmsegnet_bundle.prepare.reading import Volume
+from llmsegnet_bundle.scans.geometry import is_same_grid
 
 SOFT_TISSUE_HU = (-100.0, 240.0)  # the field's window for pancreas is -125 to 275
 CLEAR = 0.02  # a smaller difference of the fractions decides nothing
@@ -29,7 +30,7 @@ def place_label(image: Volume, label: Volume) -> tuple[Volume, list[str]]:
     ways = {True: voxels[:, ::-1], False: voxels}
     share = {flipped: _soft_share(scan, placed) for flipped, placed in ways.items()}
     by_header = [
-        flipped for flipped, grid in ((True, own @ flip), (False, own)) if np.allclose(grid, affine, atol=1e-3)
+        flipped for flipped, grid in ((True, own @ flip), (False, own)) if is_same_grid(affine, grid, scan.shape)
     ]
     clear = abs(share[True] - share[False]) > CLEAR
     flipped = share[True] > share[False] if clear else by_header[0] if by_header else True

@@ -13,7 +13,9 @@ from llmsegnet_bundle.cases import voxel_hash
 from llmsegnet_bundle.prepare.datasets import DataSet
 from llmsegnet_bundle.prepare.layouts import MODALITIES, Source
 from llmsegnet_bundle.prepare.placing import place_label
-from llmsegnet_bundle.prepare.reading import Volume, read_file, read_source
+from llmsegnet_bundle.prepare.reading import Volume, read_source
+from llmsegnet_bundle.scans import read_scan
+from llmsegnet_bundle.scans.geometry import is_same_grid
 
 CROPS = ("none", "label_box", "body_box")
 WHOLE = (slice(None),) * 3
@@ -118,8 +120,8 @@ def _checked_image(file: str, volume: Volume) -> Volume:
 
 
 def _checked_channel(file: str, first: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    voxels, own = _checked_image(file, read_file(file))
-    if voxels.shape != first.shape or not np.allclose(own, affine, atol=1e-3):
+    voxels, own = _checked_image(file, read_scan(file))
+    if voxels.shape != first.shape or not is_same_grid(affine, own, first.shape):
         raise ValueError(f"{file} lies on another grid than the first channel; download the case again")
     return voxels
 
@@ -133,7 +135,7 @@ def _checked_label(file: str, volume: Volume, image: Volume, data: DataSet) -> t
     if data.flipped_label and not file.endswith(".h5"):
         volume, odd = place_label(image, volume)
     voxels, affine = volume
-    if not np.allclose(affine, image[1], atol=1e-3):
+    if not is_same_grid(image[1], affine, shape):
         raise ValueError(f"{file} has another affine than its scan; download both again or resample the label")
     stored = np.unique(voxels)
     if unknown := [f"{value:g}" for value in stored if value not in data.values]:  # NaN is in nothing

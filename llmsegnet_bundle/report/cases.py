@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.report.run import Run
-from llmsegnet_bundle.scans import case_name, channel_files
+from llmsegnet_bundle.scans import case_name, channel_files, read_channels, read_scan
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -37,20 +37,22 @@ def read_case(run: Run, name: str, dataset_dir: str | Path | None = None) -> Cas
     mask_file = _existing(run.folder / f"{name}_seg")
     if mask_file is None:
         raise ValueError(f"{run.folder} holds no mask {name}_seg.nii.gz; evaluate with this output_dir")
-    volumes = []
-    for file in (image_file, label_file, mask_file):
-        try:
-            scan = nib.as_closest_canonical(nib.Nifti1Image.from_filename(file))
-            volumes.append(np.asanyarray(scan.dataobj))
-        except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
-            raise ValueError(f"{file} cannot be read ({' '.join(str(error).split())}); copy or make it again") from None
-    if volumes[0].ndim != 3 or len({volume.shape for volume in volumes}) > 1:
+    scan = read_channels(image_file)
+    volumes = [scan.voxels[0], read_scan(label_file)[0], read_scan(mask_file)[0]]
+    if len({volume.shape for volume in volumes}) > 1:
         shapes = ", ".join(str(volume.shape) for volume in volumes)
         raise ValueError(f"{name}: scan, label and mask must have one 3-D shape, got {shapes}; evaluate again")
-    x_mm, y_mm, z_mm = (float(side) for side in scan.header.get_zooms())
+    # label and mask lie on the scan, whichever of its two coordinate systems their headers hold
+    turned = [nib.as_closest_canonical(nib.Nifti1Image(_plain(volume), scan.affine)) for volume in volumes]
+    image, label, pred = (np.asanyarray(volume.dataobj) for volume in turned)
+    x_mm, y_mm, z_mm = (float(side) for side in turned[0].header.get_zooms())
     classes = (run.record.get("settings") or {}).get("classes")
-    label = volumes[1] if classes is None else np.minimum(volumes[1], classes - 1)  # merged as the bundles merge them
-    return Case(volumes[0], label, volumes[2], (x_mm, y_mm, z_mm))
+    merged = label if classes is None else np.minimum(label, classes - 1)  # merged as the bundles merge them
+    return Case(image, merged, pred, (x_mm, y_mm, z_mm))
+
+
+def _plain(voxels: np.ndarray) -> np.ndarray:
+    return voxels.astype(np.float32) if voxels.dtype.itemsize > 4 else voxels  # NIfTI refuses some wide types
 
 
 def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path, Path]:
@@ -67,7 +69,7 @@ def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path,
     for item in split.get("validation", ()):
         if "label" in item and case_name(item["image"]) in (name, name.removesuffix("_seg")):
             image, label = channel_files(item["image"])[0], Path(item["label"])
-            if missing := [str(file) for file in (image, label) if not file.is_file()]:
+            if missing := [str(file) for file in (image, label) if not file.exists()]:
                 raise ValueError(f"{missing[0]} is no longer there; give --dataset_dir")
             return image, label
     raise ValueError(f"the place of the scan {name} is not recorded; give --dataset_dir")

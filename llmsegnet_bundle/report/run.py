@@ -40,8 +40,10 @@ class Run:
         return list(dict.fromkeys(row["class"] for row in self.rows))
 
     def values(self, measure: str, kind: str) -> dict[str, float]:
-        """Return case -> value of one measure and class, nan left out."""
+        """Return case -> value of one measure and class, nan left out, and all of a class that no label holds."""
         rows = [row for row in self.rows if row["class"] == kind and measure in row]
+        if not any(row.get("label_ml", 1) for row in rows):
+            return {}
         return {row["case"]: row[measure] for row in rows if not math.isnan(row[measure])}
 
     def ranked(self) -> list[tuple[str, float]]:

@@ -1,73 +1,155 @@
-"""One DICOM series out of files: its slices in order, and none missing."""
+"""One DICOM series out of files: slices of one kind, in order, and none missing."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-MAGIC = b"DICM"  # after 128 bytes
+from llmsegnet_bundle.scans.itk_files import read_itk
+
+MAGIC = b"DICM"  # after 128 bytes; files without it are known by their suffix
+SUFFIX = ".dcm"
 STEP_TOLERANCE_MM = 0.01  # positions are written with few digits
+DIGITS = 3  # of cosines and spacings that are compared
+
+
+class Slice(NamedTuple):
+    """The header of a slice: position and axes (row, column, normal) in LPS, pixels, the type of its numbers."""
+
+    file: str
+    place_mm: np.ndarray
+    axes: np.ndarray
+    spacing_mm: tuple[float, float]
+    size: tuple[int, int]
+    kind: int
 
 
 def is_dicom(file: Path) -> bool:
-    """Say whether a file is a DICOM image by its first bytes; the index DICOMDIR is none."""
-    if file.name == "DICOMDIR" or not file.is_file():
+    """Say whether a file is a DICOM image by its suffix or its first bytes; the index DICOMDIR is none."""
+    if file.name == "DICOMDIR" or file.name.startswith(".") or not file.is_file():
         return False
+    if file.suffix.lower() == SUFFIX:
+        return True
     with file.open("rb") as stream:
         return stream.read(128 + len(MAGIC))[128:] == MAGIC
 
 
-def series_files(files: Sequence[str]) -> list[str]:
-    """Return the files of the one series, sorted by position; file names do not matter.
+def read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the voxels (H, W, D) of the one series among files, each slice by its own rescale slope and intercept.
 
     Raises:
-        ValueError: when there is none or several, a file is damaged, slices are missing or doubled, or they are sheared
-            (gantry tilt).
+        ValueError: as `series_slices`, or when a slice is unreadable.
     """
+    import itk  # takes a second, and is needed for DICOM alone
+
+    slices = series_slices(files)
+    kinds = {one.kind for one in slices}
+    floats = (itk.CommonEnums.IOComponent_FLOAT, itk.CommonEnums.IOComponent_DOUBLE)
+    # ITK gives all slices the type of the first, which may cut the numbers of the others
+    same = len(kinds) == 1 and not kinds & set(floats)
+    return read_itk([one.file for one in slices], None if same else itk.F)
+
+
+def series_slices(files: Sequence[str]) -> list[Slice]:
+    """Return the slices of the one series among files, sorted by position; file names do not matter.
+
+    Raises:
+        ValueError: when there is no series or several, a file is damaged or holds several frames, slices are missing,
+            doubled, turned, mirrored or of another pixel spacing, or they are sheared (gantry tilt).
+    """
+    name, found = _one_series(files)
+    readable = {Path(file).name for file in found}
+    for file in map(Path, files):  # GDCM leaves out what it cannot read
+        if file.name not in readable and is_dicom(file):
+            raise ValueError(f"{file} is a damaged DICOM file; get the series again")
+    slices = [_read_header(file) for file in found]
+    if len(slices) < 2:
+        raise ValueError(f"series {name} has one slice; get the whole series again")
+    _check_alike(name, slices, lambda one: one.size, "size in pixels")
+    _check_alike(name, slices, lambda one: _rounded(one.spacing_mm), "pixel spacing in mm")
+    _check_turns(name, slices)
+    places = np.array([one.place_mm for one in slices]) @ slices[0].axes[2]
+    slices = [slices[i] for i in np.argsort(places, kind="stable")]  # GDCM's own order is by name where two are alike
+    _check_steps(name, slices)
+    return slices
+
+
+def _one_series(files: Sequence[str]) -> tuple[str, list[str]]:
     import itk  # takes a second, and is needed for DICOM alone
 
     series: dict[str, list[str]] = {}
     for folder in sorted({str(Path(file).parent) for file in files}):
-        names = itk.GDCMSeriesFileNames.New()  # set as in MONAI's ITKReader, which would read the first of several
-        names.SetUseSeriesDetails(True)  # also parts a localizer that shares the series' identifier
-        names.AddSeriesRestriction("0008|0021")
+        names = itk.GDCMSeriesFileNames.New()
+        names.SetUseSeriesDetails(True)  # parts a localizer of another size that shares the series' identifier
         names.SetDirectory(folder)
         series |= {f"{uid} in {folder}": list(names.GetFileNames(uid)) for uid in names.GetSeriesUIDs()}
-    if len(series) != 1:
-        told = ", ".join(f"{uid} ({len(parts)} files)" for uid, parts in series.items()) or Path(files[0]).parent
+    if not series:
+        raise ValueError(f"{Path(files[0]).parent} holds no readable DICOM image; get the series again")
+    if len(series) > 1:
+        told = ", ".join(f"{uid} ({len(parts)} files)" for uid, parts in series.items())
         raise ValueError(f"{len(series)} DICOM series, must be one: {told}; leave that of the scan alone in its folder")
-    ((name, found),) = series.items()
-    readable = {Path(file).name for file in found}
-    for file in map(Path, files):  # GDCM leaves out what it cannot read
-        if file.name not in readable and (file.suffix.lower() == ".dcm" or is_dicom(file)):
-            raise ValueError(f"{file} is a damaged DICOM file; get the series again")
-    if len(found) < 2:
-        raise ValueError(f"series {name} has one slice; get the whole series again")
-    places_mm, normals = np.split(np.array([_place_mm(file) for file in found]), 2, axis=1)  # (slices, 3) each
-    order = np.argsort(places_mm @ normals[0], kind="stable")  # GDCM's own is by name where two places are the same
-    _check_steps(name, [found[i] for i in order], places_mm[order], normals[0])
-    return [found[i] for i in order]
+    return next(iter(series.items()))
 
 
-def _check_steps(name: str, files: Sequence[str], places_mm: np.ndarray, normal: np.ndarray) -> None:
-    walk_mm = np.diff(places_mm, axis=0)
+def _read_header(file: str) -> Slice:
+    import itk
+
+    header = itk.GDCMImageIO.New(FileName=file)
+    try:
+        header.ReadImageInformation()
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2]
+        raise ValueError(f"{file} is a damaged DICOM file ({reason[:200]}); get the series again") from None
+    frames = header.GetDimensions(2) if header.GetNumberOfDimensions() > 2 else 1
+    if frames > 1:
+        raise ValueError(
+            f"{file} is a multi-frame (Enhanced) DICOM file of {frames} frames; convert it to NIfTI, as by dcm2niix"
+        )
+    return Slice(
+        file,
+        np.array([header.GetOrigin(axis) for axis in range(3)]),
+        np.array([header.GetDirection(axis) for axis in range(3)]),
+        (header.GetSpacing(0), header.GetSpacing(1)),
+        (header.GetDimensions(0), header.GetDimensions(1)),
+        header.GetComponentType(),
+    )
+
+
+def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    return tuple((np.round(values, DIGITS) + 0.0).tolist())  # + 0: no -0
+
+
+def _check_alike(name: str, slices: Sequence[Slice], told: Callable[[Slice], Hashable], what: str) -> None:
+    ((usual, _),) = Counter(map(told, slices)).most_common(1)
+    for one in slices:
+        if told(one) != usual:
+            file = Path(one.file).name
+            raise ValueError(f"series {name}: {file} has the {what} {told(one)}, others {usual}; get the series again")
+
+
+def _check_turns(name: str, slices: Sequence[Slice]) -> None:
+    ((usual, _),) = Counter(_rounded(one.axes.ravel()) for one in slices).most_common(1)
+    axes = np.reshape(usual, (3, 3))
+    for one in slices:
+        cosines = (one.axes * axes).sum(axis=1)
+        if (np.abs(one.axes - axes) > 10.0**-DIGITS * 2).any():
+            mirrored = (np.abs(cosines) > 0.999).all()
+            way = "is mirrored against the others" if mirrored else "is turned against the others"
+            raise ValueError(f"series {name}: {Path(one.file).name} {way}; leave it out or get the series again")
+
+
+def _check_steps(name: str, slices: Sequence[Slice]) -> None:
+    walk_mm = np.diff([one.place_mm for one in slices], axis=0)
     steps_mm = np.linalg.norm(walk_mm, axis=1)
     usual_mm = float(np.median(steps_mm))
     worst = int(np.abs(steps_mm - usual_mm).argmax())
     if abs(steps_mm[worst] - usual_mm) > STEP_TOLERANCE_MM + 0.01 * usual_mm or usual_mm == 0:
-        pair = f"{Path(files[worst]).name} and {Path(files[worst + 1]).name}"
+        pair = f"{Path(slices[worst].file).name} and {Path(slices[worst + 1].file).name}"
         raise ValueError(
             f"series {name}: {steps_mm[worst]:.4g} mm between {pair}, {usual_mm:.4g} mm between others; "
             "slices are missing, doubled or without a position; get the series again"
         )
-    if np.abs(np.abs(walk_mm @ normal) - steps_mm).max() > STEP_TOLERANCE_MM:
+    if np.abs(np.abs(walk_mm @ slices[0].axes[2]) - steps_mm).max() > STEP_TOLERANCE_MM:
         raise ValueError(f"series {name}: slices are sheared (gantry tilt); resample it to a right-angled grid first")
-
-
-def _place_mm(file: str) -> list[float]:
-    """Return the position of a slice and its normal, both LPS."""
-    import itk
-
-    header = itk.GDCMImageIO.New(FileName=file)
-    header.ReadImageInformation()
-    return [*(header.GetOrigin(i) for i in range(3)), *header.GetDirection(2)]

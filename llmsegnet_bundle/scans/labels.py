@@ -2,14 +2,17 @@
 
 import numpy as np
 
-from llmsegnet_bundle.scans.naming import PathLike
-from llmsegnet_bundle.scans.reading import read_scan
+from llmsegnet_bundle.scans.geometry import is_same_grid, largest_shift
+from llmsegnet_bundle.scans.naming import PathLike, channel_files
+from llmsegnet_bundle.scans.reading import forms, read_scan
+
+NEARLY_WHOLE = 1e-3
 
 
 def read_classes(
     path: PathLike, shape: tuple[int, ...], affine: np.ndarray, source: PathLike, classes: int, kind: str = "scan"
 ) -> np.ndarray:
-    """Return the class map of a file that lies on the grid of another.
+    """Return the class map of a file that lies on the grid of another, by any coordinate system of both headers.
 
     Args:
         path: the class map.
@@ -22,14 +25,31 @@ def read_classes(
     Raises:
         ValueError: when it is unreadable, lies on another grid, or holds another number.
     """
-    voxels, own_affine = read_scan(path)
+    voxels, own = read_scan(path)
     if voxels.shape != shape:
         raise ValueError(f"{path} has the shape {voxels.shape}, its {kind} {shape}; resample it to the {kind}")
-    if not np.allclose(own_affine, affine, atol=1e-3):
-        raise ValueError(f"{path} has another affine than its {kind} {source}; resample it or correct its header")
-    whole = voxels.dtype.kind != "f" or (voxels == np.rint(voxels)).all()  # NaN equals nothing
-    if not whole or voxels.min() < 0 or voxels.max() >= classes:
+    if not is_same_grid(affine, own, shape) and not _shares_a_form(path, channel_files(source)[0], shape):
+        shift_voxel, shift_mm = largest_shift(affine, own, shape)
+        raise ValueError(
+            f"{path} lies up to {shift_mm:.3g} mm ({shift_voxel:.2g} voxels) off its {kind} {source}; "
+            "resample it or correct its header"
+        )
+    classes_map, is_whole = whole_numbers(voxels)
+    if not is_whole or classes_map.min() < 0 or classes_map.max() >= classes:
         values = [f"{value:g}" for value in np.unique(voxels)]  # sorted, NaN last
         found = ", ".join(values if len(values) <= 10 else [*values[:8], "...", values[-1]])
         raise ValueError(f"{path} has the values {found}, must be whole, 0 to {classes - 1}; renumber or set classes")
-    return voxels
+    return classes_map
+
+
+def whole_numbers(voxels: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the voxels made whole, and whether each was so but for what arithmetic in floats leaves."""
+    if voxels.dtype.kind != "f":
+        return voxels, True
+    rounded = np.rint(voxels)
+    return rounded, bool(np.abs(voxels - rounded).max() <= NEARLY_WHOLE)  # NaN is not
+
+
+def _shares_a_form(path: PathLike, source: PathLike, shape: tuple[int, ...]) -> bool:
+    # a program takes one of a scan's two coordinate systems, and the masks that it saves hold that one twice
+    return any(is_same_grid(form, own, shape) for form in forms(source) for own in forms(path))

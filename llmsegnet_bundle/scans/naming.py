@@ -5,21 +5,15 @@ from itertools import count, takewhile
 from pathlib import Path
 
 PathLike = str | Path
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".h5")  # of scans; the longer one first
-CHANNEL = re.compile(r"_\d{4}(?=\.nii(\.gz)?$)")  # nnU-Net's naming: <case>_0000.nii.gz, <case>_0001.nii.gz ...
+NIFTI = (".nii.gz", ".nii")
+IMAGES = (*NIFTI, ".nrrd", ".nhdr", ".mha", ".mhd")  # of scans, but for folders of DICOM files
+SUFFIXES = (*IMAGES, ".h5")  # the longer one first
+CHANNEL = re.compile(r"_\d{4}(?=\.(nii\.gz|nii|nrrd|nhdr|mha|mhd)$)", re.IGNORECASE)  # nnU-Net's naming, see below
 
 
-def scan_files(folder: Path, in_channels: int = 1) -> list[Path]:
-    """Return the NIfTI scans of a folder, sorted by name.
-
-    Args:
-        folder: a file for each scan.
-        in_channels: more than 1 for a file for each channel, `<case>_0000.nii.gz` and so on; such a scan is named
-            `<case>.nii.gz`, like its label, and `channel_files` tells its files.
-    """
-    # [!.]: archives packed on a Mac hold a ._name beside every file
-    files = [*folder.glob("[!.]*.nii"), *folder.glob("[!.]*.nii.gz")]
-    return sorted(files if in_channels == 1 else {file.with_name(CHANNEL.sub("", file.name)) for file in files})
+def has_suffix(path: PathLike, suffixes: tuple[str, ...] = IMAGES) -> bool:
+    """Say whether a file name ends with one of the suffixes, in small or capital letters."""
+    return Path(path).name.lower().endswith(suffixes)
 
 
 def channel_files(image: PathLike) -> list[Path]:
@@ -27,10 +21,11 @@ def channel_files(image: PathLike) -> list[Path]:
     path = Path(image)
     name = case_name(path)
     files = (path.with_name(f"{name}_{i:04d}{path.name.removeprefix(name)}") for i in count())
-    return [path] if path.is_file() else list(takewhile(Path.is_file, files)) or [path]
+    return [path] if path.exists() else list(takewhile(Path.is_file, files)) or [path]
 
 
 def case_name(path: PathLike) -> str:
     """Return the file name without its suffix, as the lists of the field name a scan."""
     name = Path(path).name
-    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]

@@ -1,28 +1,53 @@
-"""Files of maps: where they lie, and that they are whole."""
+"""Files of maps: where they lie, that they are whole, and that every program lays them on their scan."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 from monai.data import NibabelWriter
 
-from llmsegnet_bundle.scans.naming import case_name
+from llmsegnet_bundle.scans.geometry import is_same_grid
+from llmsegnet_bundle.scans.nifti import copy_geometry, from_bytes, nifti_affine
+from llmsegnet_bundle.scans.reader import HEADER
 
 
-def case_file(output_dir: str | Path, image: str | Path, postfix: str) -> Path:
-    """Return where `SaveCased` puts the map of a scan."""
-    return Path(output_dir) / f"{case_name(image)}_{postfix}.nii.gz"
+def case_file(output_dir: str | Path, name: str, postfix: str) -> Path:
+    """Return where `SaveCased` puts the map of a case."""
+    return Path(output_dir) / f"{name}_{postfix}.nii.gz"
 
 
 class WholeWriter(NibabelWriter):
-    """Write a NIfTI file whole or not at all."""
+    """Write a NIfTI file whole or not at all; on the grid of a NIfTI scan, with both coordinate systems of its header.
+
+    Programs differ in which of the two they take: a mask that has one of them twice lies off its scan in some.
+    """
+
+    scan_header: nib.Nifti1Header | None = None
+
+    def set_metadata(self, meta_dict: Mapping | None, resample: bool = True, **options: Any) -> None:
+        meta = meta_dict or {}  # a map is never resampled here: it lies on the scan's grid already
+        self.affine = np.asarray(meta.get("affine", np.eye(4)))
+        block = meta.get(HEADER)
+        self.scan_header = None if block is None else from_bytes(block)
 
     def write(self, filename: Any, verbose: bool = False, **kwargs: Any) -> None:
         file = Path(filename)
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f".{os.getpid()}.{file.name}")
         try:
-            super().write(part, verbose, **kwargs)
+            if self.scan_header is not None and self._lies_on(self.scan_header):
+                voxels = np.asanyarray(self.create_backend_obj(self.data_obj, dtype=self.output_dtype).dataobj)
+                nib.save(nib.Nifti1Image(voxels, None, copy_geometry(self.scan_header), dtype=voxels.dtype), part)
+            else:
+                super().write(part, verbose, **kwargs)
             part.replace(file)
         finally:
             part.unlink(missing_ok=True)
+
+    def _lies_on(self, header: nib.Nifti1Header) -> bool:
+        shape = tuple(self.data_obj.shape[:3])
+        same_size = header.get_data_shape()[:3] == shape
+        return same_size and is_same_grid(nifti_affine(header), self.affine, shape)

@@ -1,11 +1,12 @@
 """Transforms that MONAI lacks: to the working grid and back, crops in one resampling, what becomes of an answer."""
 
-from llmsegnet_bundle.transforms.answer import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
+from llmsegnet_bundle.transforms.answer import AlignLabeld, CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
 
 __all__ = [
     "AffineCropd",
+    "AlignLabeld",
     "CheckScand",
     "FillBackgroundd",
     "SaveCased",

@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.data import FolderLayoutBase
+from monai.data import FolderLayoutBase, MetaTensor
 from monai.transforms import MapTransform, SaveImaged
 from torch import Tensor
 
+from llmsegnet_bundle.scans import case_name
+from llmsegnet_bundle.scans.labels import whole_numbers
 from llmsegnet_bundle.scans.writing import WholeWriter, case_file
 
 
@@ -43,6 +45,41 @@ class CheckScand(MapTransform):
             if data[key].min() == data[key].max():  # no minimum, maximum or percentiles to scale it by
                 raise ValueError(f"{file} has the value {float(data[key].min()):g} in all voxels; leave it out")
         return data
+
+
+class AlignLabeld(MapTransform):
+    """Lay a label, whose voxels are those of its scan, on the scan's affine, and make its numbers whole.
+
+    Programs save labels with one of the two coordinate systems that a scan's header may hold; `cases.check_scans`
+    finds that it is one of them.
+
+    Args:
+        keys: of labels.
+        source: of the scan, loaded before.
+        allow_missing_keys: pass over what has no label.
+
+    Shape:
+        (1, H, W, D), unchanged.
+
+    Raises:
+        ValueError: when a label has another shape than its scan, or holds anything but whole numbers.
+    """
+
+    def __init__(self, keys: KeysCollection, source: str = "image", allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.source = source
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        scan = result[self.source].meta
+        for key in self.key_iterator(result):
+            whole, is_whole = whole_numbers(result[key].numpy())
+            shape = tuple(int(side) for side in scan["spatial_shape"])
+            if not is_whole or whole.shape[1:] != shape:
+                raise ValueError(f"{key} must hold whole numbers in the scan's shape {shape}, got {whole.shape[1:]}")
+            affine = torch.as_tensor(scan["original_affine"])
+            result[key] = MetaTensor(torch.as_tensor(whole), meta=result[key].meta | {"affine": affine})
+        return result
 
 
 class FillBackgroundd(MapTransform):
@@ -109,7 +146,8 @@ class SaveCased(SaveImaged):
     """Save a map of a scan, on its grid, as `<output_dir>/<case>_<postfix>.nii.gz`: whole or not at all.
 
     Args:
-        keys: of the map (1 or C, H, W, D); several channels become the fourth axis of the file.
+        keys: of the map (1 or C, H, W, D); several channels become the fourth axis of the file. The data's `name` is
+            that of the case; without one it is the file name of the scan.
         output_dir: made when missing.
         output_postfix: what the map is.
         output_dtype: of the voxels.
@@ -118,16 +156,26 @@ class SaveCased(SaveImaged):
     def __init__(
         self, keys: KeysCollection, output_dir: str | Path, output_postfix: str, output_dtype: Any = torch.float32
     ) -> None:
-        layout = _CaseLayout(output_dir, output_postfix)
+        self.cases = _CaseLayout(output_dir, output_postfix)
         super().__init__(
-            keys, output_dtype=output_dtype, resample=False, print_log=False, writer=WholeWriter, folder_layout=layout
+            keys,
+            output_dtype=output_dtype,
+            resample=False,
+            print_log=False,
+            writer=WholeWriter,
+            folder_layout=self.cases,
         )
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        self.cases.name = data.get("name")
+        return super().__call__(data)
 
 
 class _CaseLayout(FolderLayoutBase):
     # MONAI's own takes what follows a dot for a suffix, and DICOM series are often named 1.2.840
     def __init__(self, output_dir: str | Path, postfix: str) -> None:
         self.output_dir, self.postfix = output_dir, postfix
+        self.name: str | None = None  # of the case, where it is not that of the file
 
     def filename(self, subject: str = "subject", **kwargs: Any) -> Path:
-        return case_file(self.output_dir, subject, self.postfix)
+        return case_file(self.output_dir, self.name or case_name(subject), self.postfix)

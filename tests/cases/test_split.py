@@ -125,18 +125,37 @@ def test_from_file_labeled_moves_the_others_to_unlabeled(tmp_path):
         ({"labeled": [pair(0) | {"label": 3}], "validation": []}, "'labeled': .*LA_0.nii.gz has no label"),
         ({"labeled": [{"label": "x"}], "validation": []}, "'labeled': {'label': 'x'} has no image"),
         ({"labeled": [pair(7)], "validation": []}, "'labeled': .*imagesTr/LA_7.nii.gz does not exist"),
+        (
+            {"labeled": [pair(0), pair(1) | {"label": pair(0)["label"]}], "validation": []},
+            r"'labeled': .*labelsTr/LA_0\.nii\.gz is the label of .*imagesTr/LA_0\.nii\.gz too; give each scan its own",
+        ),
+        (
+            {"labeled": [pair(0)], "validation": [pair(1)], "unlabeled": ["other/LA_1.nii.gz"]},
+            r"'unlabeled': .*other/LA_1\.nii\.gz and .*imagesTr/LA_1\.nii\.gz would get the same mask; rename one",
+        ),
         ({"labeled": [pair(0) | {"label": "no.nii"}], "validation": []}, "no.nii does not exist; correct the path"),
     ],
 )
 def test_from_file_wrong_lists_are_refused(tmp_path, lists, message):
+    write(folder(tmp_path) / "other" / "LA_1.nii.gz", np.ones(SHAPE, np.uint8))
     with pytest.raises(ValueError, match=message):
-        from_file(split_file(folder(tmp_path), **lists), tmp_path)
+        from_file(split_file(tmp_path, **lists), tmp_path)
 
 
 def test_from_file_too_few_labels_are_refused(tmp_path):
     path = split_file(folder(tmp_path), labeled=[pair(0), pair(1)], validation=[pair(2)])
     with pytest.raises(ValueError, match="has 2 labeled scans, must have at least 3; lower labeled"):
         from_file(path, tmp_path, labeled=3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"labeled": [], "validation": [], "labeled": []}', '{"labeled": [{"image": "a", "label": "b", "image": "c"}]}'],
+)
+def test_from_file_key_that_stands_twice_is_refused(tmp_path, text):
+    (tmp_path / "split.json").write_text(text)
+    with pytest.raises(ValueError, match=r"split.json is no .* \(the key '(labeled|image)' stands there twice\)"):
+        from_file(tmp_path / "split.json", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", None])
@@ -186,15 +205,6 @@ def test_unlabeled_of_a_split_file_are_those_it_names(tmp_path):
     assert len(found) == 2  # the one named and the label given up, not the two beside
 
 
-def test_images_are_one_scan_or_those_of_a_folder(tmp_path):
-    scans = folder(tmp_path) / "imagesTr"
-    assert len(images(scans)) == 6
-    first = images(scans)[0]["image"]
-    assert images(first) == [{"image": first}]
-    with pytest.raises(ValueError, match="no scan there"):
-        images(tmp_path / "nowhere")
-
-
 def test_channels_of_a_scan_are_one_item_of_the_name_of_its_label(tmp_path):
     lists = from_folder(channels(tmp_path), validation=1, labeled=1, in_channels=4)
     assert [names(lists[split]) for split in SPLITS[:3]] == [["case_0000"], ["case_0001"], ["case_0002"]]
@@ -203,7 +213,7 @@ def test_channels_of_a_scan_are_one_item_of_the_name_of_its_label(tmp_path):
     assert channel_files(lists["labeled"][0]["label"]) == [Path(lists["labeled"][0]["label"])]
     assert names(beside(lists["labeled"], lists["validation"], in_channels=4)) == ["case_0001"]
     assert images(tmp_path / "imagesTr", in_channels=4)[0]["image"] == first
-    assert images(first) == [{"image": first}]
+    assert images(tmp_path / "imagesTr", in_channels=4)[0]["name"] == "case_0000"
     check_scans(lists, in_channels=4, cache_dir=tmp_path / "cache")
 
 

@@ -68,6 +68,15 @@ def test_metric_is_the_mean_over_cases_then_classes():
     assert state.metrics["dice"] == pytest.approx(((1 + 0 + 0) / 3 + (1 + 1 + 1) / 3) / 2)
 
 
+def test_metric_of_dice_counts_false_alarms_and_not_classes_in_no_label():
+    metric = CaseMetrics("dice", [*CLASSES, "nowhere"])
+    heart, tumor = (1, (1, 1, 1)), (2, (2, 2, 2))
+    metric.update([item([heart], [heart]), item([heart, tumor], [heart])])  # the tumor is in no label, so not scored
+    assert metric.compute() == 1
+    metric.update([item([tumor], [tumor])])  # now it is: heart 1, 1, 1 and tumor 1, 0, 1
+    assert metric.compute() == pytest.approx((1 + 2 / 3) / 2)
+
+
 def test_metric_leaves_nan_out():
     # heart: 0, 6 mm, a miss; tumor: nan twice (in neither map), then 0
     state = run_with(CaseMetrics("asd_mm", CLASSES), "asd_mm")

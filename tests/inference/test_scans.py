@@ -128,7 +128,7 @@ def test_scans_that_fail_do_not_stop_the_others(folder, weights, tmp_path, capsy
     for line, name, reason in zip(
         lines[1:],
         ("four", "nan", "short"),
-        (" must be 3-D with 1 channels, got 3 of shape", " has NaN or infinite voxels", ": "),
+        (" must be 3-D with 1 channels, got 3 of shape", " has NaN or infinite voxels; replace", " cannot be read"),
         strict=True,
     ):
         assert line.startswith(f"{folder / name}.nii.gz{reason}")

@@ -9,6 +9,7 @@ from monai.data import MetaTensor
 from numpy.random import default_rng
 
 from llmsegnet_bundle.metrics import case_metrics, class_metrics
+from llmsegnet_bundle.metrics.case import class_dice
 
 DISTANCES = ["hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_voxel", "hd95_strict_mm", "hd100_voxel", "hd100_mm"]
 DISTANCES += ["asd_voxel", "asd_mm", "asd_back_voxel", "asd_back_mm", "assd_voxel", "assd_mm"]
@@ -289,3 +290,17 @@ def test_bad_regions_raise(regions, message):
 
 
 CLASSES = ("background", "heart", "tumor")
+
+
+def test_dice_at_once_is_that_of_all_metrics():
+    rng = np.random.default_rng(0)
+    pred, label = (rng.integers(0, 4, (6, 7, 8)) for _ in range(2))
+    label[label == 3] = 0
+    names, regions = ("background", "a", "b", "c", "d"), {"ab": [1, 2], "cd": [3, 4]}
+    for empty in ("diagonal", "zero"):
+        full = class_metrics(pred, label, (1.0, 1.0, 1.0), names, regions, empty)
+        fast = class_dice(pred, label, names, regions, empty)
+        assert {name: scores["dice"] for name, scores in full.items()} == pytest.approx(
+            {name: scores["dice"] for name, scores in fast.items()}
+        )
+        assert {name for name, scores in fast.items() if scores["in_label"]} == {"a", "b", "ab"}

@@ -211,7 +211,7 @@ def test_failing_scans_do_not_stop_the_others(tmp_path, download, capsys):
     told = (
         rf"failed: {ATRIA[0]}: found as .*\n"
         rf"failed: {ATRIA[1]}: .*laendo.nrrd has the values 7, must be of 0, 1, 255; correct it\n"
-        rf"failed: {ATRIA[2]}: .*lgemri.nrrd cannot be read \(.*\); download it again\n"
+        rf"failed: {ATRIA[2]}: .*lgemri.nrrd cannot be read \(.*\); copy or convert it again\n"
         "3 of 5 scans failed; correct them and run this again"
     )
     download.h5(f"{ATRIA[0]}/mri_norm2.h5")

@@ -7,12 +7,33 @@ import torch
 from monai.data import MetaTensor
 
 from llmsegnet_bundle.scans.writing import case_file
-from llmsegnet_bundle.transforms import CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
+from llmsegnet_bundle.transforms import AlignLabeld, CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
 
 
 def test_good_scan_passes_unchanged():
     data = {"image": torch.rand(2, 4, 5, 6), "other": 1}
     assert CheckScand("image", channels=2)(data) is data
+
+
+def loaded(voxels, affine):
+    meta = {"affine": affine, "original_affine": affine.numpy(), "spatial_shape": np.array(voxels.shape[1:])}
+    return MetaTensor(voxels, meta=meta)
+
+
+def test_label_lies_on_its_scan_and_is_whole():
+    scan = loaded(torch.zeros(1, 2, 3, 4), torch.diag(torch.tensor([2.0, 3, 4, 1])))
+    label = loaded(torch.full((1, 2, 3, 4), 0.9999999), torch.diag(torch.tensor([-2.0, -3, 4, 1])))
+    found = AlignLabeld("label")({"image": scan, "label": label})["label"]
+    torch.testing.assert_close(found.affine, scan.affine, check_dtype=False)
+    assert (found == 1).all()
+    assert set(AlignLabeld("label", allow_missing_keys=True)({"image": scan})) == {"image"}
+
+
+@pytest.mark.parametrize("label", [torch.zeros(1, 2, 3, 5), torch.full((1, 2, 3, 4), 0.5)])
+def test_label_that_is_none_of_its_scan_is_refused(label):
+    scan = loaded(torch.zeros(1, 2, 3, 4), torch.eye(4))
+    with pytest.raises(ValueError, match=r"label must hold whole numbers in the scan's shape \(2, 3, 4\), got \(2, 3"):
+        AlignLabeld("label")({"image": scan, "label": loaded(label, torch.eye(4))})
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 5), (3, 4, 5, 6), (1, 4, 5, 6, 7), (1, 4, 5, 1)])
@@ -71,7 +92,7 @@ def test_saved_map_is_named_by_its_case_and_whole(tmp_path, monkeypatch):
     image = MetaTensor(torch.ones(1, 4, 5, 6), affine=affine, meta={"filename_or_obj": "/scans/1.2.840.5"})
     save = SaveCased("pred", tmp_path / "out", "seg", torch.uint8)
     save({"pred": image})
-    file = case_file(tmp_path / "out", "/scans/1.2.840.5", "seg")
+    file = case_file(tmp_path / "out", "1.2.840.5", "seg")
     assert [path.name for path in (tmp_path / "out").iterdir()] == [file.name] == ["1.2.840.5_seg.nii.gz"]
     np.testing.assert_allclose(nib.load(file).affine, affine)
     before = file.read_bytes()

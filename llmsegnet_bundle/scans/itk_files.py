@@ -1,0 +1,36 @@
+"""Files that ITK reads: NRRD, MetaImage, slices of DICOM."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
+
+
+def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return voxels (H, W, D) or (H, W, D, C) and the affine in RAS mm of a file, or of several that make one scan.
+
+    Args:
+        files: one, or the slices in order.
+        pixel_type: of ITK, that each file's numbers become; None for the type of the first.
+
+    Raises:
+        ValueError: when they are unreadable.
+    """
+    import itk  # takes a second, and is not needed for NIfTI
+
+    try:
+        image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type)
+        voxels = itk.array_from_image(image).T  # ITK has z first
+    except Exception as error:  # ITK's own and Python's kinds
+        reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2] or type(error).__name__
+        raise ValueError(f"{files[0]} cannot be read ({reason[:200]}); copy or convert it again") from None
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        voxels = np.moveaxis(voxels, 0, -1)
+    dimensions = min(image.GetImageDimension(), 3)
+    affine = np.eye(4)
+    direction = itk.array_from_matrix(image.GetDirection()) * np.array(image.GetSpacing())
+    affine[:dimensions, :dimensions] = direction[:dimensions, :dimensions]
+    affine[:dimensions, 3] = np.array(image.GetOrigin())[:dimensions]
+    return voxels, LPS_TO_RAS @ affine
