@@ -7,7 +7,9 @@ import numpy as np
 from nibabel.orientations import io_orientation
 
 from llmsegnet_bundle.cases.split import Item
-from llmsegnet_bundle.scans import channel_files
+from llmsegnet_bundle.scans import channel_files, read_scan
+from llmsegnet_bundle.scans.naming import NIFTI, has_suffix
+from llmsegnet_bundle.scans.nifti import nifti_affine
 
 
 def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
@@ -16,7 +18,7 @@ def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
     Nothing would be gained by it: its voxels between those of the scans are interpolated.
 
     Args:
-        items: with NIfTI images.
+        items: with images.
         spacing_mm: right, anterior, superior.
     """
     finest = np.min([_spacing_mm(item) for item in items], axis=0)
@@ -27,6 +29,7 @@ def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
 
 
 def _spacing_mm(item: Item) -> np.ndarray:
-    affine = nib.load(channel_files(item["image"])[0]).affine  # type: ignore[attr-defined]
+    file = channel_files(item["image"])[0]
+    affine = nifti_affine(nib.Nifti1Image.from_filename(file).header) if has_suffix(file, NIFTI) else read_scan(file)[1]
     order = np.argsort(io_orientation(affine)[:, 0])  # of the axes closest to right, anterior, superior
     return np.linalg.norm(affine[:3, :3], axis=0)[order]
