@@ -1,9 +1,18 @@
 """Networks: the field's V-Net and 3-D U-Net, text fusion, LLM-SegNet and the co-trained pair."""
 
-from llmsegnet_bundle.networks.fusion import ChannelFusion, SpatialFusion
+from llmsegnet_bundle.networks.fusion import ChannelFusion, DecoderFusion, HeadFusion, SpatialFusion
 from llmsegnet_bundle.networks.llmsegnet import LLMSegNet
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.unet import UNet
 from llmsegnet_bundle.networks.vnet import VNet
 
-__all__ = ["ChannelFusion", "LLMSegNet", "LLMSegNetPair", "SpatialFusion", "UNet", "VNet"]
+__all__ = [
+    "ChannelFusion",
+    "DecoderFusion",
+    "HeadFusion",
+    "LLMSegNet",
+    "LLMSegNetPair",
+    "SpatialFusion",
+    "UNet",
+    "VNet",
+]
