@@ -166,7 +166,7 @@ class CoTrainer(Trainer):
         return {name: value.detach() for name, value in (terms | {"loss": loss}).items()}
 
     def _draw_text(self) -> int | None:
-        texts = len(getattr(_unwrapped(self.alpha), "text_embedding", ()))
+        texts = getattr(_unwrapped(self.alpha), "texts", 0)
         return int(torch.randint(texts, ())) if texts else None
 
     @torch.no_grad()

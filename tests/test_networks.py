@@ -4,15 +4,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet, plan_levels
+from llmsegnet_bundle.networks.llmsegnet import FUSIONS
 from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
 
 THICK = plan_levels((64, 64, 8), (1.5, 1.5, 10))._asdict()
 
 
-def small(fusion="spatial", text=True, backbone=VNet, **levels):
+def small(fusion="spatial", text=(3, 8), backbone=VNet, **levels):
     torch.manual_seed(0)
-    embedding = F.normalize(torch.randn(3, 8), dim=1) if text else None
-    return LLMSegNet(backbone(base_filters=2, **levels), embedding, fusion, grid=(2, 2, 2), hidden=4)
+    embedding = F.normalize(torch.randn(text), dim=-1) if text else None
+    classes = text[0] + 1 if text and len(text) == 3 else 2
+    network = backbone(out_channels=classes, base_filters=2, **levels)
+    return LLMSegNet(network, embedding, fusion, grid=(2, 2, 2), hidden=4)
 
 
 NETWORKS = {
@@ -21,7 +24,10 @@ NETWORKS = {
     "unet with text": lambda: small(backbone=UNet),
     "spatial": small,
     "channel": lambda: small("channel"),
-    "no text": lambda: small(text=False),
+    "decoder": lambda: small("decoder"),
+    "decoder of a unet": lambda: small("decoder", backbone=UNet),
+    "head": lambda: small("head"),
+    "no text": lambda: small(text=None),
     "pair": lambda: LLMSegNetPair(small(), small()),
     "unet for thick slices": lambda: small(backbone=UNet, **THICK),
     "pair for thick slices": lambda: LLMSegNetPair(small(**THICK), small("channel", **THICK)),
@@ -194,7 +200,57 @@ def test_spatial_fusion_equals_the_formula():
     w1, w2 = network.fusion.project
     t = torch.sigmoid(w2.weight @ (w1.weight @ e + w1.bias) + w2.bias).reshape(1, 1, 2, 2, 2)
     network.fusion.balance.data.fill_(0.3)
-    torch.testing.assert_close(network.fusion(bottleneck, e), bottleneck + 0.3 * t)
+    torch.testing.assert_close(network.fusion.at_bottleneck(bottleneck, e), bottleneck + 0.3 * t)
+
+
+def test_decoder_fusion_gives_each_stage_gains_and_offsets():
+    network = small("decoder").eval()
+    e = network.embedding(1)
+    modulations = network.fusion.in_decoder(e)
+    assert [m.shape for m in modulations] == [(2, 1, channels, 1, 1, 1) for channels in (16, 8, 4, 2)]
+    w1, w2 = network.fusion.stages[3].project
+    gains = torch.sigmoid(w2.weight @ (w1.weight @ e + w1.bias) + w2.bias)
+    torch.testing.assert_close(modulations[3].flatten(), gains)
+    skips, bottleneck = network.backbone.encode(torch.randn(1, 1, 32, 32, 32))
+    plain, moved = (
+        network.backbone.decode(bottleneck, skips, m) for m in ([], [m * 0 for m in modulations[:3]] + modulations[3:])
+    )
+    torch.testing.assert_close(moved, plain * (1 + gains[:2].reshape(1, 2, 1, 1, 1)) + gains[2:].reshape(1, 2, 1, 1, 1))
+
+
+def test_head_fusion_equals_the_formula():
+    network = small("head", (3, 2, 8)).eval()
+    e, logits, bottleneck = network.embedding(1), torch.randn(2, 4, 4, 4, 4), torch.randn(2, 32, 2, 2, 2)
+    features = torch.randn(2, 2, 4, 4, 4)
+    network.fusion.balance.data.fill_(0.3)
+    told = network.fusion.at_head(logits, features, bottleneck, e)
+    torch.testing.assert_close(told[:, 0], logits[:, 0])
+    made = network.fusion.project(torch.cat([e[2], bottleneck[1].mean(dim=(1, 2, 3))]))
+    expected = logits[1, 3] + 0.3 * (made[0] * features[1, 0] + made[1] * features[1, 1] + made[2])
+    torch.testing.assert_close(told[1, 3], expected)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_texts_of_classes_work_with_every_fusion(fusion):
+    network = small(fusion, (3, 2, 8))
+    assert (network.texts, network.embedding(1).shape, network.embedding().shape) == (2, (3, 8), (3, 8))
+    torch.testing.assert_close(network.embedding().norm(dim=1), torch.ones(3))
+    image = torch.randn(2, 1, 32, 32, 32)
+    network(image, 1).square().mean().backward()
+    assert all(p.grad.abs().sum() > 0 for p in network.fusion.parameters())
+    assert network.text_embedding.grad is None
+    network.eval()
+    assert network(torch.randn(1, 1, 48, 32, 16)).shape == (1, 4, 48, 32, 16)
+    torch.testing.assert_close(torch.jit.script(network)(image), network(image))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_fusion_in_bfloat16_gives_the_output_of_the_plain_way(fusion):
+    network, image = small(fusion).eval(), torch.randn(1, 1, 48, 48, 48)
+    plain, fast = network(image).softmax(1), fast_layout(network, "cpu")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (fast(image).float().softmax(1) - plain).abs().mean() < 0.02
 
 
 def test_mean_embedding_is_normalized_again():
@@ -205,7 +261,7 @@ def test_mean_embedding_is_normalized_again():
 
 def test_text_travels_with_the_weights():
     assert "text_embedding" in small().state_dict()
-    assert "text_embedding" not in small(text=False).state_dict()
+    assert "text_embedding" not in small(text=None).state_dict()
 
 
 def test_pair_gives_the_log_of_the_mean_probability():
@@ -220,7 +276,10 @@ def test_pair_gives_the_log_of_the_mean_probability():
 def test_networks_refuse_bad_arguments():
     with pytest.raises(ValueError, match="fusion must be"):
         LLMSegNet(VNet(base_filters=2), torch.zeros(1, 4), "sum")
-    with pytest.raises(ValueError, match=r"must be \(P, E\)"):
-        LLMSegNet(VNet(base_filters=2), torch.zeros(4))
+    for shape in ((4,), (2, 3, 4), (1, 1, 1, 4)):
+        with pytest.raises(ValueError, match=r"must be \(P, E\) or \(C - 1, P, E\) of 2 classes, got shape"):
+            LLMSegNet(VNet(base_filters=2), torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"fusion head needs texts of each class, .* got shape \(3, 4\)"):
+        LLMSegNet(VNet(out_channels=3, base_filters=2), torch.zeros(3, 4), "head")
     with pytest.raises(ValueError, match="deploy must be"):
         LLMSegNetPair(small(), small(), "both")

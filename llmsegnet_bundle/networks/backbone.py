@@ -39,7 +39,7 @@ class EncoderDecoder(nn.Module):
         encoder: Iterable[nn.Module],
         decoder: Iterable[nn.Module],
         dropout: nn.Module,
-        out: nn.Module,
+        out: nn.Conv3d,
         bottleneck_channels: int,
         strides: Sequence[Sequence[int]],
         least_voxels: int = 1,
@@ -93,13 +93,27 @@ class EncoderDecoder(nn.Module):
             skips.append(x)
         return skips[:-1], self.dropout(skips[-1])
 
-    def decode(self, bottleneck: Tensor, skips: list[Tensor]) -> Tensor:
-        """Return logits (B, C, H, W, D) from what `encode` gave."""
+    def decode(self, bottleneck: Tensor, skips: list[Tensor], modulations: list[Tensor]) -> Tensor:
+        """Return the features before `out`, (B, K, H, W, D), from what `encode` gave.
+
+        Args:
+            bottleneck: of `encode`.
+            skips: of `encode`.
+            modulations: (2, 1, K, 1, 1, 1) gains and offsets for `modulate`, one after each decoder stage, or none.
+        """
         x = bottleneck
         for i, stage in enumerate(self.decoder):
             x = stage(x, skips[len(skips) - 1 - i])
-        return self.out(self.dropout(x))
+            if len(modulations) > 0:
+                x = modulate(x, modulations[i])
+        return self.dropout(x)
 
     def forward(self, image: Tensor) -> Tensor:
         skips, bottleneck = self.encode(image)
-        return self.decode(bottleneck, skips)
+        return self.out(self.decode(bottleneck, skips, []))
+
+
+def modulate(features: Tensor, modulation: Tensor) -> Tensor:
+    """Return features + gain * features + offset for a modulation of gains and offsets."""
+    modulation = modulation.to(features.dtype)
+    return features + modulation[0] * features + modulation[1]

