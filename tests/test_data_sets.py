@@ -148,7 +148,7 @@ def test_four_modalities_are_segmented_without_a_label(modalities, tmp_path):
 
 
 def test_missing_modality_stops_the_training_in_one_line(modalities, tmp_path):
-    with pytest.raises(SystemExit, match=r"BraTS_0000\.nii\.gz has 4 channel files, in_channels is 3"):
+    with pytest.raises(SystemExit, match=r"BraTS_0000\.nii\.gz has 4 channels, in_channels is 3"):
         run(["train"], modalities, tmp_path, BRATS, in_channels=3, classes=4)
 
 

@@ -72,8 +72,8 @@ def test_class_names_that_follow_another_setting_are_those_of_the_variant(tmp_pa
         ({"evaluation": {"stride": 3}}, r"evaluation: stride is no id of train\.json \+ evaluate\.json"),
         ({"evaluation": {"seed": 3}}, "evaluation: seed is set by the ablation itself; leave it out"),
         ({"bundle": "nowhere"}, r"bundle: .*/nowhere is no bundle; give a folder such as bundles/left_atrium"),
-        ({"output_dir": __file__}, r"output_dir: .*test_reading\.py is a file; give a folder"),
-        ({"output_dir": f"{__file__}/out"}, r"output_dir: .*test_reading\.py is a file; give a folder"),
+        ({"output_dir": __file__}, r"output_dir: .*test_ablation_reading\.py is a file; give a folder"),
+        ({"output_dir": f"{__file__}/out"}, r"output_dir: .*test_ablation_reading\.py is a file; give a folder"),
         ({"metric": "dyce"}, "metric: must be one of dice, .*got 'dyce'"),
     ],
 )

@@ -27,6 +27,16 @@ def test_output_goes_to_the_log_and_status_comes_back(tmp_path):
     assert log.read_text() == "one\ntwo\n"
 
 
+@pytest.fixture
+def heard():
+    """Nothing is ignored, as SIGINT is where the tests run in the background."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("sent", "seen"),
     [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGTERM")],
