@@ -153,13 +153,15 @@ def _new(
     class_names: Sequence[str] | str | None = None,
     language_model: str | None = None,
     encoder: str | None = None,
+    datalist: str | None = None,
 ) -> None:
     """Look at the scans of a folder and write a bundle that trains on them; docs/new.md."""
     from llmsegnet_bundle.planning import new_bundle
 
     names = class_names.split(",") if isinstance(class_names, str) else class_names
     names = None if names is None else [str(name).strip() for name in names]
-    new_bundle(str(bundle), organ, modality, str(dataset_dir), names, language_model, encoder)
+    split = None if datalist is None else str(datalist)
+    new_bundle(str(bundle), organ, modality, str(dataset_dir), names, language_model, encoder, split)
 
 
 def _report(

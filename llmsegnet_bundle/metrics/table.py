@@ -160,4 +160,3 @@ def _line(name: str, scores: Mapping[str, Any]) -> str:
         f"{name}: mean Dice {dice:.4f}{spread}, Jaccard {scores['jaccard']['mean']:.4f}, HD95 {hd95:.2f} voxel, "
         f"ASD {asd:.2f} voxel; {found}"
     )
-

@@ -2,12 +2,15 @@
 
 import datetime
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from llmsegnet_bundle.bundles import assemble
+from llmsegnet_bundle.cases import from_file
+from llmsegnet_bundle.cases.layouts import read_description
 from llmsegnet_bundle.cases.survey import survey
 from llmsegnet_bundle.planning.propose import propose
 from llmsegnet_bundle.planning.texts import ask, describe
@@ -23,6 +26,7 @@ def new_bundle(
     class_names: Sequence[str] | None = None,
     language_model: str | None = None,
     encoder: str | None = None,
+    datalist: str | Path | None = None,
 ) -> Path:
     """Look at the scans of a folder, propose settings, and write a bundle that trains on them.
 
@@ -31,9 +35,10 @@ def new_bundle(
         organ: what is segmented, such as "liver".
         modality: "CT" for scans in HU, else such as "MR".
         dataset_dir: holds imagesTr and labelsTr, as `cases.from_folder` reads them.
-        class_names: of all classes, background first; None for names made from `organ`.
+        class_names: of all classes, background first; None for those of `dataset.json`, else names from `organ`.
         language_model: as of `texts.ask`, to write the texts; None writes them from measurements of the labels.
         encoder: a Hugging Face id or folder of a sentence encoder, for the embedding; None trains without text.
+        datalist: a split file that the bundle trains on; only the labels of its labeled list are read.
 
     Returns:
         The folder.
@@ -44,12 +49,18 @@ def new_bundle(
     folder = Path(bundle)
     if folder.exists():
         raise ValueError(f"{folder} exists; remove it, or give another name")
-    facts = survey(dataset_dir)
-    plan = propose(facts, modality, "cuda" if torch.cuda.is_available() else "cpu")
+    facts = survey(dataset_dir, datalist)
+    validation = None if datalist is None else len(from_file(datalist, dataset_dir)["validation"])
+    plan = propose(facts, modality, "cuda" if torch.cuda.is_available() else "cpu", validation)
     settings = plan.settings
-    names = list(class_names or _class_names(organ, settings["classes"]))
+    description = read_description(dataset_dir)
+    described = description.classes if description else ()
+    names = list(class_names or described or _class_names(organ, settings["classes"]))
     if len(names) < settings["classes"]:
         raise ValueError(f"class_names must name the {settings['classes']} classes of the labels, got {names}")
+    for name in names[settings["classes"] :]:
+        print(f"warning: no label holds the class {name}, so that it cannot be learned", file=sys.stderr)
+    settings |= {} if datalist is None else {"datalist": str(Path(datalist).resolve())}
     settings |= {"classes": len(names), "class_names": names} | ({} if encoder else {"text_embedding": "none"})
     texts = ask(language_model, organ, modality) if language_model else describe(facts, organ, modality)
     written_by = Path(language_model).name if language_model else "llmsegnet_bundle new, from the labels"

@@ -27,13 +27,17 @@ class Plan(NamedTuple):
     reasons: dict[str, str]
 
 
-def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | str) -> Plan:
+def propose(
+    facts: Sequence[ScanFacts], modality: str, device: torch.device | str, validation: int | None = None
+) -> Plan:
     """Return settings for scans with these facts.
 
     Args:
         facts: of `survey`.
         modality: "CT" for scans in HU, which get one window for all; else each scan is scaled by itself.
         device: whose free memory bounds the crop.
+        validation: how many scans that are not among these validate, as a split file names them; None to propose how
+            many of these do.
 
     Raises:
         ValueError: when nothing is labeled in any scan, or the labels' numbers have a gap.
@@ -50,8 +54,8 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     bytes_a_voxel = STEP_BYTES if has_bf16(device) else 2 * STEP_BYTES
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))
     crop = crop_for(median_size, min(LARGEST_CROP, affordable))
-    validation = max(1, round(HELD_OUT * len(labeled)))
-    share = (len(labeled) - validation) / (len(facts) - validation)
+    held_out = max(1, round(HELD_OUT * len(labeled))) if validation is None else 0
+    share = (len(labeled) - held_out) / (len(facts) - held_out)
     few = share <= FEW_LABELED
     step_gb = BATCH * bytes_a_voxel * math.prod(crop) / 1e9
     ct = modality.upper() == "CT"
@@ -66,7 +70,7 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     settings = {
         "classes": len(values),
         "labeled": "all",
-        "validation": validation,
+        "validation": held_out if validation is None else validation,
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],
         "crop": crop,
         "grid": [side // MULTIPLE for side in crop],
@@ -79,7 +83,7 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     reasons = {
         "classes": "background and what the labels hold",
         "labeled": "those with a label that do not validate",
-        "validation": f"a fifth of {len(labeled)} scans with a label",
+        "validation": f"a fifth of {len(labeled)} scans with a label" if validation is None else "of the split file",
         "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)",
         "crop": f"at most {LARGEST_CROP:,} voxels of a median scan of {size}; a step needs about {step_gb:.1f} GB",
         "grid": "of the crop's bottleneck, a sixteenth",
