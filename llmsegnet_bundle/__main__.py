@@ -209,6 +209,7 @@ def _new(
     language_model: str | None = None,
     model_name: str | None = None,
     encoder: str | None = None,
+    datalist: str | None = None,
 ) -> None:
     """Look at the scans of a folder and write a bundle that trains on them; docs/new.md."""
     from llmsegnet_bundle.planning import new_bundle
@@ -216,7 +217,8 @@ def _new(
 
     check_absent(str(bundle))
     model = open_model(language_model, model_name, api_key=_api_key()) if language_model else None
-    new_bundle(str(bundle), organ, modality, str(dataset_dir), _names(class_names), model, encoder)
+    split = None if datalist is None else str(datalist)
+    new_bundle(str(bundle), organ, modality, str(dataset_dir), _names(class_names), model, encoder, split)
 
 
 def _names(given: Sequence[str] | str | None) -> list[str] | None:

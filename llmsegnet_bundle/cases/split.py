@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from llmsegnet_bundle.cases.layouts import training_files
 from llmsegnet_bundle.cases.patients import warn_of_patients
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
 
@@ -49,7 +50,8 @@ def from_folder(dataset_dir: PathLike, validation: int = 12, labeled: int | str 
     """Split the scans of `imagesTr` by name: first ones labeled, last ones validation, the rest unlabeled.
 
     Args:
-        dataset_dir: holds imagesTr and labelsTr with the same file names; an image without a label is unlabeled.
+        dataset_dir: holds imagesTr and labelsTr with the same case names, as `layouts.training_files`; an image without
+            a label is unlabeled.
         validation: how many of the last scans with a label validate.
         labeled: how many of the first scans with a label stay labeled; "all" for all but the validation ones.
         in_channels: as for `scan_files`, of imagesTr.
@@ -80,26 +82,13 @@ def folder_items(dataset_dir: PathLike, in_channels: int = 1) -> dict[str, Item]
     """Return the scans of `imagesTr` by their case names, sorted, each with its label of `labelsTr` if it has one.
 
     Args:
-        dataset_dir: holds imagesTr and labelsTr with the same file names.
-        in_channels: as for `scan_files`, of imagesTr.
+        dataset_dir, in_channels: as for `layouts.training_files`.
 
     Raises:
-        ValueError: when there is no scan, a label has none, or two scans have one name.
+        ValueError: as `layouts.training_files`.
     """
-    folder = Path(dataset_dir) / "imagesTr"
-    images = scan_files(folder, in_channels)
-    labels = {label.name: label for label in scan_files(folder.with_name("labelsTr"))}
-    if not images:
-        state = "has no *.nii.gz or *.nii" if folder.is_dir() else "does not exist"
-        raise ValueError(f"{folder} {state}; set dataset_dir to the folder that holds imagesTr and labelsTr")
-    if orphans := sorted(labels.keys() - {image.name for image in images}):
-        raise ValueError(f"{labels[orphans[0]]} has no scan; give it the file name of its scan in imagesTr")
-    items: dict[str, Item] = {}
-    for image in images:
-        if (name := case_name(image)) in items:
-            raise ValueError(f"{image} and {items[name]['image']} have one name; leave one of them")
-        items[name] = scan_item(image, labels.get(image.name))
-    return items
+    images, labels = training_files(dataset_dir, in_channels)
+    return {case_name(image): scan_item(image, labels.get(case_name(image))) for image in images}
 
 
 def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "all") -> Datalist:
@@ -172,10 +161,11 @@ def beside(labeled_items: Sequence[Item], known_items: Sequence[Item], in_channe
         known_items: other items to leave out, such as validation.
         in_channels: as for `scan_files`.
     """
-    known = {Path(path).resolve() for item in [*labeled_items, *known_items] for path in item_files(item)}
+    paths = [path for item in [*labeled_items, *known_items] for path in item_files(item)]
+    known = {file.resolve() for path in paths for file in channel_files(path)}
     folders = sorted({Path(item["image"]).parent for item in labeled_items})
-    found = {path.resolve(): path for folder in folders for path in scan_files(folder, in_channels)}
-    return [scan_item(path) for path in sorted(path for resolved, path in found.items() if resolved not in known)]
+    found = [path for folder in folders for path in scan_files(folder, in_channels)]
+    return [scan_item(path) for path in sorted(found) if channel_files(path)[0].resolve() not in known]
 
 
 def unlabeled(

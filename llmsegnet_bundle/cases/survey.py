@@ -8,7 +8,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.cases.split import Item, from_folder, load
+from llmsegnet_bundle.cases.split import Item, from_file, from_folder, load
 from llmsegnet_bundle.parallel import cores, map_cases
 from llmsegnet_bundle.scans import read_classes, read_image
 
@@ -36,14 +36,23 @@ class ScanFacts(NamedTuple):
     intensities: np.ndarray
 
 
-def survey(dataset_dir: str | Path) -> list[ScanFacts]:
+def survey(dataset_dir: str | Path, datalist: str | Path | None = None) -> list[ScanFacts]:
     """Return the facts of each scan in `imagesTr`, those with a label first.
+
+    Args:
+        dataset_dir: as for `cases.load`.
+        datalist: a split file: its labeled scans and, without their labels, its unlabeled ones are looked at, so that
+            nothing of the scans that validate and test gets into the settings. None for all scans of the folder.
 
     Raises:
         ValueError: when the folder holds no two scans with a label, or a file is unreadable or does not fit its scan.
     """
-    lists = from_folder(dataset_dir, validation=1, labeled="all")
-    items = [*lists["labeled"], *lists["validation"], *lists["unlabeled"]]
+    if datalist is None:
+        lists = from_folder(dataset_dir, validation=1, labeled="all")
+        items = [*lists["labeled"], *lists["validation"], *lists["unlabeled"]]
+    else:
+        lists = from_file(datalist, dataset_dir)
+        items = [*lists["labeled"], *lists["unlabeled"]]
     return list(map_cases(scan_facts, items, cores(), __name__))
 
 

@@ -1,7 +1,7 @@
 """A folder of masks against a folder of labels."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from llmsegnet_bundle.metrics import CaseTable, class_metrics
 from llmsegnet_bundle.metrics.case import Regions, check_classes
 from llmsegnet_bundle.parallel import cores, map_cases
 from llmsegnet_bundle.scans import PathLike, case_name, read_classes, read_scan, scan_files
+from llmsegnet_bundle.scans.naming import short_name
 
 CASES_PER_PROCESS = 8  # with fewer, its start takes longer than its work (left atrium: 5 s against 0.6 s a case)
 Pair = tuple[Path, Path]
@@ -32,12 +33,13 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Score every mask of a folder against the label of its case; docs/metrics.md defines the numbers and files.
 
-    A case is named by its file, without suffix and without the `_seg` that the bundles add to a mask. Labels without a
+    A case is named by its file, without suffix and without the `_seg` that the bundles add to a mask; a mask of
+    nnU-Net's `<case>_0000` is of the label `<case>` where there is no longer one. Labels without a
     mask are not scored, and their number is printed. With several workers, a script that calls this needs the usual
     `if __name__ == "__main__":`.
 
     Args:
-        pred_dir, label_dir: NIfTI class maps; mask and label of a case lie on one grid.
+        pred_dir, label_dir: class maps; mask and label of a case lie on one grid.
         output_dir: gets `metrics.csv` and `summary.json`; made when missing.
         classes: names of all classes, background first.
         regions: name -> indices of the classes whose union it is; None for no regions.
@@ -77,20 +79,24 @@ def evaluate(
 
 
 def _pairs(pred_dir: Path, label_dir: Path) -> tuple[dict[str, Pair], int]:
-    masks, labels = (_by_case(folder) for folder in (pred_dir, label_dir))
+    labels = _by_case(label_dir)
+    masks = _by_case(pred_dir, labels)
     if lost := [mask for name, mask in masks.items() if name not in labels]:
         raise ValueError(f"{lost[0]} has no label in {label_dir}; give the label the name {_case(lost[0])}.nii.gz")
     return {name: (masks[name], labels[name]) for name in masks}, len(labels.keys() - masks.keys())
 
 
-def _by_case(folder: Path) -> dict[str, Path]:
+def _by_case(folder: Path, labels: Container[str] = ()) -> dict[str, Path]:
     files = scan_files(folder)
     if not files:
-        state = "has no *.nii.gz or *.nii" if folder.is_dir() else "is no folder"
-        raise ValueError(f"{folder} {state}; give a folder of NIfTI masks")
+        state = "has no masks" if folder.is_dir() else "is no folder"
+        raise ValueError(f"{folder} {state}; give a folder of NIfTI, NRRD or MetaImage masks")
     found: dict[str, Path] = {}
     for file in files:
-        if (other := found.setdefault(_case(file), file)) != file:
+        name = _case(file)
+        if name not in labels and short_name(name) in labels:  # of nnU-Net's <case>_0000.nii.gz
+            name = short_name(name)
+        if (other := found.setdefault(name, file)) != file:
             raise ValueError(f"{other} and {file} are of one case; leave one of them in the folder")
     return found
 

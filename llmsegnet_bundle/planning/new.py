@@ -2,12 +2,15 @@
 
 import datetime
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from llmsegnet_bundle.bundles import assemble
+from llmsegnet_bundle.cases import from_file
+from llmsegnet_bundle.cases.layouts import read_description
 from llmsegnet_bundle.cases.survey import survey
 from llmsegnet_bundle.files import as_yaml
 from llmsegnet_bundle.planning.propose import propose
@@ -26,6 +29,7 @@ def new_bundle(
     class_names: Sequence[str] | None = None,
     language_model: Model | None = None,
     encoder: str | None = None,
+    datalist: str | Path | None = None,
 ) -> Path:
     """Look at the scans of a folder, propose settings, and write a bundle that trains on them.
 
@@ -34,9 +38,10 @@ def new_bundle(
         organ: what is segmented, such as "liver".
         modality: "CT" for scans in HU, else such as "MR".
         dataset_dir: holds imagesTr and labelsTr, as `cases.from_folder` reads them.
-        class_names: of all classes, background first; None for names made from `organ`.
+        class_names: of all classes, background first; None for those of `dataset.json`, else names from `organ`.
         language_model: of `text.open_model`, to write the texts; None writes them from measurements of the labels.
         encoder: as of `text.embed`, for the embedding; None trains without text.
+        datalist: a split file that the bundle trains on; only the labels of its labeled list are read.
 
     Returns:
         The folder.
@@ -47,15 +52,22 @@ def new_bundle(
     folder = Path(bundle)
     if folder.exists():
         raise ValueError(f"{folder} exists; remove it, or give another name")
-    facts = survey(dataset_dir)
-    plan = propose(facts, modality, "cuda" if torch.cuda.is_available() else "cpu")
+    facts = survey(dataset_dir, datalist)
+    validation = None if datalist is None else len(from_file(datalist, dataset_dir)["validation"])
+    plan = propose(facts, modality, "cuda" if torch.cuda.is_available() else "cpu", validation)
     settings = plan.settings
-    names = list(class_names or _class_names(organ, settings["classes"]))
+    description = read_description(dataset_dir)
+    described = description.classes if description else ()
+    names = list(class_names or described or _class_names(organ, settings["classes"]))
     if len(names) < settings["classes"]:
         raise ValueError(f"class_names must name the {settings['classes']} classes of the labels, got {names}")
+    for name in names[settings["classes"] :]:
+        print(f"warning: no label holds the class {name}, so that it cannot be learned", file=sys.stderr)
+    settings |= {} if datalist is None else {"datalist": str(Path(datalist).resolve())}
     settings |= {"classes": len(names), "class_names": names} | ({} if encoder else {"text_embedding": "none"})
-    # of the labeled list alone: those that validate are the last with a label
-    learned = [scan for scan in facts if scan.values is not None][: -settings["validation"]]
+    learned = [scan for scan in facts if scan.values is not None]
+    if datalist is None:  # those that validate are the last with a label
+        learned = learned[: -settings["validation"]]
     subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir))
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -33,13 +33,17 @@ class Plan(NamedTuple):
     multiples: list[int]
 
 
-def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | str) -> Plan:
+def propose(
+    facts: Sequence[ScanFacts], modality: str, device: torch.device | str, validation: int | None = None
+) -> Plan:
     """Return settings for scans with these facts.
 
     Args:
         facts: of `survey`.
         modality: "CT" for scans in HU, which get one window for all; else each scan is scaled by itself.
         device: whose free memory bounds the crop.
+        validation: how many scans that are not among these validate, as a split file names them; None to propose how
+            many of these do.
 
     Raises:
         ValueError: when nothing is labeled in any scan, or the labels' numbers have a gap.
@@ -60,8 +64,8 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     bytes_a_voxel = (1 if has_bf16(device) else 2) * STEP_BYTES * _features(levels.strides) / _features(None)
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))
     crop = crop_for(median_size, backbone.multiples, min(CPU_CROP if on_cpu else LARGEST_CROP, affordable))
-    validation = max(1, round(HELD_OUT * len(labeled)))
-    share = (len(labeled) - validation) / (len(facts) - validation)
+    held_out = max(1, round(HELD_OUT * len(labeled))) if validation is None else 0
+    share = (len(labeled) - held_out) / (len(facts) - held_out)
     few = share <= FEW_LABELED
     step_gb = BATCH * bytes_a_voxel * math.prod(crop) / 1e9
     ct = modality.upper() == "CT"
@@ -76,7 +80,7 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     settings = {
         "classes": len(values),
         "labeled": "all",
-        "validation": validation,
+        "validation": held_out if validation is None else validation,
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],
         "crop": crop,
         "grid": backbone.bottleneck_size(crop),
@@ -90,7 +94,7 @@ def propose(facts: Sequence[ScanFacts], modality: str, device: torch.device | st
     reasons = {
         "classes": "background and what the labels hold",
         "labeled": "those with a label that do not validate",
-        "validation": f"a fifth of {len(labeled)} scans with a label",
+        "validation": f"a fifth of {len(labeled)} scans with a label" if validation is None else "of the split file",
         "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)"
         + (", in plane up to twice that on a CPU" if (spacing_mm > own_mm).any() else ""),
         "crop": f"of a median scan of {size}, as much as the device takes; a step needs about {step_gb:.1f} GB",

@@ -69,13 +69,14 @@ def model_card(subject: Subject, plan: Plan, facts: Sequence[ScanFacts]) -> str:
     settings = plan.settings
     template = (files("llmsegnet_bundle") / "planning" / "card.md").read_text(encoding="utf-8")
     without = settings.get("text_embedding") == "none"
+    count = settings["validation"]
     return template.format(
         **subject._asdict(),
         text="without text" if without else "with text about it fused at the bottleneck",
         date=datetime.date.today().isoformat(),
         scans=len(facts),
         labeled=sum(scan.values is not None for scan in facts),
-        validation=settings["validation"],
+        validating=f"besides {count} that" if "datalist" in settings else f"of which the last {count}",
         spacing=" x ".join(map(str, settings["spacing_mm"])),
         crop="x".join(map(str, settings["crop"])),
         classes=", ".join(f"{i} {name}" for i, name in enumerate(settings["class_names"])),

@@ -22,6 +22,7 @@ class DataSet:
         air: voxels above belong to the body.
         channels: of a scan.
         flipped_label: the labels may lie flipped in plane, see `placing`.
+        never_both: values that two releases use for different things; empty for none.
     """
 
     find: Callable[[Iterable[Path]], list[Source]]
@@ -33,6 +34,7 @@ class DataSet:
     air: float = 0.0
     channels: int = 1
     flipped_label: bool = False
+    never_both: tuple[int, ...] = ()
 
 
 def data_set(name: str, modality: str = "flair", whole_tumor: bool = True) -> DataSet:
@@ -73,6 +75,7 @@ def data_set(name: str, modality: str = "flair", whole_tumor: bool = True) -> Da
             h5_spacing_mm=1.0,
             label_margin_mm=None,
             channels=len(MODALITIES) if modality == "all" else 1,
+            never_both=(3, 4),
         ),
     }
     if name not in sets:

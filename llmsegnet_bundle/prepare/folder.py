@@ -82,6 +82,7 @@ def prepare(
     if todo:
         _check_space(todo, output, workers or cores())
         failed |= _write_all(todo, data, crop, output, workers or cores(), record)
+    failed |= _of_two_releases(record, data)
     lines = summary_lines(record.scans, data, crop)
     lines += _write_splits(record, data, anew=len(todo) > 0)
     text = "".join(f"{line}\n" for line in lines)
@@ -155,6 +156,15 @@ def _try_scan(one: Source, data: DataSet, crop: str, output: Path) -> Outcome:
         return write_scan(one, data, crop, output)
     except (OSError, ValueError) as error:  # such as a full disk
         return str(error)
+
+
+def _of_two_releases(record: Record, data: DataSet) -> dict[str, str]:
+    """Return a reason where scans hold values that one release never holds together."""
+    holders = {value: name for name, scan in record.scans.items() for value in scan.get("held", ())}
+    if not data.never_both or len(holders) < len(data.never_both):
+        return {}
+    told = " and ".join(f"{value} is in {name}" for value, name in sorted(holders.items()))
+    return dict.fromkeys(holders.values(), f"{told}, but releases differ in what these mean; leave one release out")
 
 
 def _write_splits(record: Record, data: DataSet, anew: bool) -> list[str]:

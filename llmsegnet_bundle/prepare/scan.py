@@ -31,12 +31,14 @@ class Scan:
         others: its other channels, likewise, on the same grid.
         label: NIfTI of uint8 classes on the same grid; None when there is none.
         odd: a line for everything worth a look.
+        held: those of `never_both` of the data set that the label file holds.
     """
 
     image: nib.Nifti1Image
     others: list[nib.Nifti1Image]
     label: nib.Nifti1Image | None
     odd: list[str]
+    held: list[int]
 
 
 def load_scan(source: Source, data: DataSet, crop: str = "none") -> Scan:
@@ -63,7 +65,9 @@ def load_scan(source: Source, data: DataSet, crop: str = "none") -> Scan:
         odd.append(f"nothing to crop around, kept whole (crop {crop})")
         box = WHOLE
     others = [_nifti(_checked_channel(file, image, affine), affine, box) for file in source.others]
-    return Scan(_nifti(image, affine, box), others, None if classes is None else _nifti(classes, affine, box), odd)
+    held = [] if label_volume is None else [value for value in data.never_both if (label_volume[0] == value).any()]
+    label = None if classes is None else _nifti(classes, affine, box)
+    return Scan(_nifti(image, affine, box), others, label, odd, held)
 
 
 def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[str, Any]:
@@ -74,7 +78,8 @@ def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[s
         output: gets imagesTr/NAME.nii.gz (with several channels NAME_0000.nii.gz and so on) and labelsTr/NAME.nii.gz.
 
     Returns:
-        What the record keeps: written files with their sizes, hash of the voxels, orientation, odd lines.
+        What the record keeps: written files with their sizes, hash of the voxels, orientation, odd lines,
+            values held of `never_both`.
     """
     scan = load_scan(source, data, crop)
     name = source.name
@@ -99,6 +104,7 @@ def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[s
         "content": voxel_hash(np.asanyarray(scan.image.dataobj), affine),
         "orientation": "unknown" if source.images[0].endswith(".h5") else "".join(nib.aff2axcodes(affine)),
         "odd": scan.odd,
+        "held": scan.held,
     }
 
 
@@ -142,6 +148,9 @@ def _checked_label(file: str, volume: Volume, image: Volume, data: DataSet) -> t
         more = ", ..." if len(unknown) > 5 else ""
         known = ", ".join(map(str, data.values))
         raise ValueError(f"{file} has the values {', '.join(unknown[:5])}{more}, must be of {known}; correct it")
+    if data.never_both and set(data.never_both) <= set(stored):
+        told = " and ".join(map(str, data.never_both))
+        raise ValueError(f"{file} holds {told}, which two releases use for different things; it is of another data set")
     classes = np.zeros(shape, np.uint8)
     for value in stored:
         classes[voxels == value] = data.values[int(value)]

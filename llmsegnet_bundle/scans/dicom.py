@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llmsegnet_bundle.scans.itk_files import read_itk
+from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, read_itk
 
 MAGIC = b"DICM"  # after 128 bytes; files without it are known by their suffix
 SUFFIX = ".dcm"
@@ -42,6 +42,11 @@ def read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: as `series_slices`, or when a slice is unreadable.
     """
+    with ONE_AT_A_TIME:
+        return _read_series(files)
+
+
+def _read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     import itk  # takes a second, and is needed for DICOM alone
 
     slices = series_slices(files)

@@ -1,11 +1,14 @@
 """Files that ITK reads: NRRD, MetaImage, slices of DICOM."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
+
+ONE_AT_A_TIME = threading.RLock()  # ITK loads a part at its first use; threads that do so together get half of it
 
 
 def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -18,14 +21,19 @@ def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, 
     Raises:
         ValueError: when they are unreadable.
     """
-    import itk  # takes a second, and is not needed for NIfTI
-
     try:
-        image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type)
-        voxels = itk.array_from_image(image).T  # ITK has z first
+        with ONE_AT_A_TIME:
+            return _read(files, pixel_type)
     except Exception as error:  # ITK's own and Python's kinds
         reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2] or type(error).__name__
         raise ValueError(f"{files[0]} cannot be read ({reason[:200]}); copy or convert it again") from None
+
+
+def _read(files: Sequence[str], pixel_type: Any) -> tuple[np.ndarray, np.ndarray]:
+    import itk  # takes a second, and is not needed for NIfTI
+
+    image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type)
+    voxels = itk.array_from_image(image).T  # ITK has z first
     if image.GetNumberOfComponentsPerPixel() > 1:
         voxels = np.moveaxis(voxels, 0, -1)
     dimensions = min(image.GetImageDimension(), 3)

@@ -24,6 +24,11 @@ def channel_files(image: PathLike) -> list[Path]:
     return [path] if path.exists() else list(takewhile(Path.is_file, files)) or [path]
 
 
+def short_name(case: str) -> str:
+    """Return a case's name without the number of a channel, as nnU-Net names the label of `<case>_0000`."""
+    return re.sub(r"_\d{4}$", "", case)
+
+
 def case_name(path: PathLike) -> str:
     """Return the file name without its suffix, as the lists of the field name a scan."""
     name = Path(path).name

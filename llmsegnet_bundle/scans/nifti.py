@@ -7,6 +7,7 @@ import numpy as np
 from nibabel.openers import ImageOpener
 
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
+from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME
 from llmsegnet_bundle.scans.naming import PathLike
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
@@ -84,6 +85,11 @@ def _in_mm(header: nib.Nifti1Header, affine: np.ndarray) -> np.ndarray:
 
 
 def _itk_affine(path: PathLike) -> np.ndarray | None:
+    with ONE_AT_A_TIME:
+        return _ask_itk(path)
+
+
+def _ask_itk(path: PathLike) -> np.ndarray | None:
     import itk  # takes a second, and is needed for few files
 
     image_io = itk.NiftiImageIO.New(FileName=str(path))

@@ -1,10 +1,14 @@
 import gzip
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scan_folders import AFFINE, SHAPE, channels, folder, spoiled, write
+from scan_headers import save_by_itk, with_forms
 
 from llmsegnet_bundle.cases import check_scans, checks, fingerprint, from_folder
 
@@ -165,3 +169,17 @@ def test_check_scans_reads_again_only_what_changed(tmp_path, monkeypatch):
     Path(lists["labeled"][1]["image"]).unlink()
     with pytest.raises(ValueError, match=r"LA_1.nii.gz cannot be read"):
         check_scans(lists, cache_dir=cache_dir)
+
+
+def test_threads_that_ask_itk_at_once_all_get_an_answer(tmp_path):
+    script = """
+import sys
+from llmsegnet_bundle.cases import check_scans
+pairs = [{"image": f"{sys.argv[1]}/{i}.nii", "label": f"{sys.argv[1]}/{i}_seg.nii"} for i in range(8)]
+check_scans({"labeled": pairs}, workers=8)
+"""
+    for i in range(8):
+        nib.save(with_forms(np.zeros(SHAPE, np.uint8), "zero"), tmp_path / f"{i}.nii")
+        save_by_itk(np.ones(SHAPE, np.uint8), tmp_path / f"{i}.nii", tmp_path / f"{i}_seg.nii")
+    # in a process of its own, where no part of ITK is loaded
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], check=True)

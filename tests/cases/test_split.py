@@ -47,7 +47,7 @@ def test_from_folder_missing_folder_is_refused(tmp_path):
 
 def test_from_folder_empty_folder_is_refused(tmp_path):
     (tmp_path / "imagesTr").mkdir()
-    with pytest.raises(ValueError, match=r"imagesTr has no \*.nii.gz or \*.nii; set dataset_dir"):
+    with pytest.raises(ValueError, match=r"imagesTr has no scan; set dataset_dir"):
         from_folder(tmp_path)
 
 

@@ -1,3 +1,5 @@
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -44,6 +46,18 @@ def test_labels_are_measured_of_the_labeled_list_alone(tmp_path):
         write(tmp_path, name)
     (tmp_path / "labelsTr/c.nii.gz").write_bytes(b"of a validation scan")
     assert len(survey_labeled(tmp_path, labeled=1, validation=1)) == 1
+
+
+def test_survey_of_a_split_file_reads_the_labels_of_its_labeled_list_alone(tmp_path):
+    for name in "abcde":
+        write(tmp_path, name)
+    for name in "bcd":  # to read one would fail
+        (tmp_path / "labelsTr" / f"{name}.nii.gz").write_text("no scan")
+    (tmp_path / "imagesTr" / "b.nii.gz").write_text("no scan")
+    pairs = {name: {"image": f"imagesTr/{name}.nii.gz", "label": f"labelsTr/{name}.nii.gz"} for name in "abcde"}
+    lists = {"labeled": [pairs["a"], pairs["e"]], "validation": [pairs["b"]], "unlabeled": [pairs["c"], pairs["d"]]}
+    (tmp_path / "split.json").write_text(json.dumps(lists))
+    assert [scan.values for scan in survey(tmp_path, tmp_path / "split.json")] == [(0, 1, 3), (0, 1, 3), None, None]
 
 
 def test_unfit_scans_are_refused(tmp_path):

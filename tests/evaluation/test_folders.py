@@ -81,6 +81,19 @@ def test_classes_regions_preset_and_tolerance_reach_the_table(root):
     assert found == table.summary()
 
 
+def test_masks_of_a_named_channel_are_of_the_short_label(root):
+    for i in range(2):
+        (root / "masks" / f"c{i}_seg.nii.gz").rename(root / "masks" / f"c{i}_0000_seg.nii.gz")
+    run(root)
+    assert [row["case"] for row in rows_of(root / "out")] == ["c0", "c1"]
+    write(root / "labels" / "c0_0000.nii.gz", class_map(0))  # the long name wins
+    run(root)
+    assert [row["case"] for row in rows_of(root / "out")] == ["c0_0000", "c1"]
+    write(root / "masks" / "c1_0001_seg.nii.gz", class_map(0))
+    with pytest.raises(ValueError, match=r"c1_0000_seg\.nii\.gz and .*c1_0001_seg\.nii\.gz are of one case; leave one"):
+        run(root)
+
+
 def test_labels_may_end_in_seg_too(root):
     (root / "labels" / "c0.nii.gz").rename(root / "labels" / "c0_seg.nii.gz")
     run(root)
@@ -176,10 +189,10 @@ def test_failure_keeps_the_files_of_before(root):
 
 
 def test_wrong_folders_are_refused(root):
-    with pytest.raises(ValueError, match=r"nowhere is no folder; give a folder of NIfTI masks"):
+    with pytest.raises(ValueError, match=r"nowhere is no folder; give a folder of NIfTI, NRRD"):
         evaluate(root / "nowhere", root / "labels", root / "out")
     (root / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty has no \*\.nii\.gz or \*\.nii; give a folder of NIfTI masks"):
+    with pytest.raises(ValueError, match=r"empty has no masks; give a folder of NIfTI, NRRD or MetaImage masks"):
         evaluate(root / "masks", root / "empty", root / "out")
     (root / "file").write_text("kept")
     with pytest.raises(ValueError, match=r"file is a file; give a folder for metrics\.csv and summary\.json"):

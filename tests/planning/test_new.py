@@ -1,5 +1,6 @@
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from monai.bundle import verify_net_in_out
 
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble
+from llmsegnet_bundle.cases import make_split
 from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.planning import new_bundle
 from llmsegnet_bundle.planning.writing import train_command
@@ -50,6 +52,20 @@ def test_new_bundle_is_what_its_dataset_file_gives(bundle):
     card = (bundle / "docs/README.md").read_text(encoding="utf-8")
     assert "4 scans, 4 with a label, of which the last 1 validate" in card
     assert "without text" in card
+
+
+def test_split_file_and_description_of_the_data_set_are_taken(scans, tmp_path, capsys):
+    folder = tmp_path / "scans"
+    shutil.copytree(scans, folder)
+    (folder / "dataset.json").write_text('{"labels": {"background": 0, "atrium": 1, "scar": 2}}')
+    (split,) = make_split(folder, tmp_path / "split.json", labeled=2, validation=1)
+    bundle = new_bundle(tmp_path / "new", "left atrium", "MR", folder, datalist=split)
+    settings = yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
+    assert settings["class_names"] == ["background", "atrium", "scar"]
+    assert (settings["datalist"], settings["validation"], settings["labeled"]) == (str(split), 1, "all")
+    assert "no label holds the class scar" in capsys.readouterr().err
+    assert json.loads((bundle / "configs/train.json").read_text(encoding="utf-8"))["datalist"] == str(split)
+    assert "3 scans, 2 with a label, besides 1 that validate" in (bundle / "docs/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not SCHEMA.exists(), reason="../shared/schema is absent")

@@ -137,6 +137,19 @@ def test_case_that_lacks_a_modality_fails(tmp_path, download):
         prepare("brats19", download.root, tmp_path / "out", modality="all", workers=1)
 
 
+def test_scans_of_two_releases_are_told(tmp_path, download):
+    for i, value in enumerate((3, 4)):
+        download.tumor(TUMORS[i], seed=i)
+        file = next(download.root.rglob(f"{TUMORS[i]}_seg.nii.gz"))
+        label = nib.load(file)
+        voxels = np.asarray(label.dataobj)
+        nib.save(nib.Nifti1Image(np.where(voxels > 2, value, voxels).astype(np.uint8), label.affine), file)
+    told = rf"failed: {TUMORS[0]}: 3 is in {TUMORS[0]} and 4 is in {TUMORS[1]}, but releases differ in what these mean"
+    for _ in range(2):
+        with pytest.raises(ValueError, match=told):
+            prepare("brats19", download.root, tmp_path / "out", workers=1)
+
+
 def test_brats19_takes_another_modality(tmp_path, download):
     image, *_ = download.tumor(TUMORS[0])
     prepare("brats19", download.root, tmp_path / "out", modality="t1ce", workers=1)

@@ -165,6 +165,7 @@ SHEARED = np.array([[1, 0.2, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
         ({"label": ONES[:, :2]}, r"x_seg.nii.gz has the shape \(2, 2, 4\), its scan \(2, 3, 4\); download both"),
         ({"label_affine": np.diag([1, 1, 2.0, 1])}, "x_seg.nii.gz has another affine than its scan; download both"),
         ({"label": ONES * np.uint8(9)}, "x_seg.nii.gz has the values 9, must be of 0, 1, 2, 3, 4; correct it"),
+        ({"label": ONES + np.uint8([[[2], [3], [2]]] * 2)}, "x_seg.nii.gz holds 3 and 4, which two releases use for"),
         ({"label": NAN}, "x_seg.nii.gz has the values nan, must be of 0, 1, 2, 3, 4; correct it"),
         ({"label": np.arange(20, 44, dtype=np.uint8).reshape(2, 3, 4)}, "values 20, 21, 22, 23, 24, ..., must be of"),
     ],
