@@ -64,7 +64,9 @@ def _search(folder: Path, parts: tuple[str, ...], in_channels: int, found: dict[
         left.append(f"{folder}, which holds {len(scans)} scans ({told}); give this folder, or one scan a folder")
     taken = {*slices, *(file for scan in scans for file in channel_files(scan))}
     for entry in entries:
-        if entry.is_dir():
+        if entry.is_dir() and entry.resolve() in (folder.resolve(), *folder.resolve().parents):
+            left.append(f"{entry}, which leads back to a folder above it")
+        elif entry.is_dir():
             _search(entry, (*parts, entry.name), in_channels, found, left)
         elif entry not in taken and entry.name != "DICOMDIR":
             left.append(f"{entry}, which is no scan by its name")

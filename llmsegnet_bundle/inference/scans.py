@@ -35,14 +35,19 @@ def segment_scans(
     Raises:
         ValueError: when `output_dir` is where several scans are, or at the end, with a line for each scan that failed.
     """
+    output = Path(output_dir)
     files = [item_files(item)[0] for item in dataset.data]
     names = [item.get("name") or case_name(item["image"]) for item in dataset.data]
-    if len(names) > 1 and Path(output_dir).resolve() in {Path(file).resolve().parent for file in files}:
+    here = [i for i in range(len(names)) if len(names) > 1 and Path(files[i]).resolve().parent == output.resolve()]
+    endings = tuple(f"_{postfix}.nii.gz" for postfix in postfixes)
+    maps = {i for i in here if files[i].endswith(endings)}  # of a run before
+    if set(here) - maps:
         raise ValueError(f"output_dir: {output_dir} holds the scans; give another, as masks there would count as scans")
     done = [all(case_file(output_dir, name, postfix).is_file() for postfix in postfixes) for name in names]
-    todo = [i for i in range(len(names)) if overwrite or not done[i]]
-    if len(todo) < len(names):
-        print(f"{len(names) - len(todo)} of {len(names)} scans are done in {output_dir}; --overwrite True repeats them")
+    todo = [i for i in range(len(names)) if i not in maps and (overwrite or not done[i])]
+    scans = len(names) - len(maps)
+    if len(todo) < scans:
+        print(f"{scans - len(todo)} of {scans} scans are done in {output_dir}; --overwrite True repeats them")
     failed = []
     evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
     evaluator.state.epoch_length = 1

@@ -171,6 +171,7 @@ def test_check_scans_reads_again_only_what_changed(tmp_path, monkeypatch):
         check_scans(lists, cache_dir=cache_dir)
 
 
+@pytest.mark.slow
 def test_threads_that_ask_itk_at_once_all_get_an_answer(tmp_path):
     script = """
 import sys

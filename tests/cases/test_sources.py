@@ -53,6 +53,13 @@ def test_what_is_not_taken_gets_a_line(tmp_path, capsys):
     assert second == f"not taken: {tmp_path}/notes.txt, which is no scan by its name"
 
 
+def test_link_to_a_folder_above_is_not_followed(tmp_path, capsys):
+    write(tmp_path / "case" / "scan.nii", VOXELS)
+    (tmp_path / "case" / "again").symlink_to(tmp_path)
+    assert list(named(tmp_path)) == ["case"]
+    assert f"not taken: {tmp_path}/case/again, which leads back to a folder above it" in capsys.readouterr().err
+
+
 def test_many_things_not_taken_are_cut_short(tmp_path, capsys):
     write(tmp_path / "scan.nii", VOXELS)
     for i in range(25):

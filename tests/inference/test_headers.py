@@ -45,6 +45,15 @@ def test_scans_in_deeper_folders_are_named_by_them(weights, tmp_path):
     assert before == {name: (tmp_path / "masks" / name).stat().st_mtime_ns for name in names}
 
 
+def test_masks_below_the_scans_are_no_scans(weights, tmp_path, capsys):
+    nib.save(with_forms(VOXELS, "same"), tmp_path / "a.nii.gz")
+    for _ in range(2):
+        segment(tmp_path, tmp_path / "masks", weights, overwrite=True)
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["a_seg.nii.gz"]
+    segment(tmp_path, tmp_path / "masks", weights)
+    assert "1 of 1 scans are done" in capsys.readouterr().out
+
+
 def test_scan_of_meters_is_segmented_in_mm(weights, tmp_path):
     image = with_forms(VOXELS, "sform_only", "meter")
     image.header.set_sform(np.diag([0.0008, 0.0007, 0.0015, 1]), 1)
