@@ -449,7 +449,7 @@ def test_committed_weights_segment_a_held_out_scan(tmp_path):
     label = nib.load(DATA / "labelsTr/LA_068.nii.gz")
     mask = nib.load(tmp_path / "LA_068_seg.nii.gz")
     np.testing.assert_allclose(mask.affine, label.affine, atol=1e-4)
-    assert case_metrics(np.asarray(mask.dataobj), np.asarray(label.dataobj), (0.625,) * 3)["dice"] > 0.6
+    assert case_metrics(np.asarray(mask.dataobj), np.asarray(label.dataobj), (0.625,) * 3)["dice"] > 0.88
 
 
 @pytest.mark.slow

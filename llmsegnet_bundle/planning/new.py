@@ -67,7 +67,7 @@ def new_bundle(
     settings |= {"classes": len(names), "class_names": names} | ({} if encoder else {"text_embedding": "none"})
     learned = [scan for scan in facts if scan.values is not None]
     if datalist is None:  # those that validate are the last with a label
-        learned = learned[: -settings["validation"]]
+        learned = learned[: len(learned) - settings["validation"]]
     subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir))
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
