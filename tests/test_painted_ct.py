@@ -39,7 +39,12 @@ def test_pancreas_bundle_runs_on_painted_scans(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not FLAIR.exists(), reason="../shared/data/brats is absent")
 def test_brats_bundle_runs_on_real_scans(tmp_path):
-    items = [{key: str(FLAIR / f"{key}s/brats2015_000{i}.nii.gz") for key in ("image", "label")} for i in range(1, 5)]
+    items = []
+    for i in range(1, 5):  # whole tumor: labels of 2015 hold 3 and 4, which are refused as such
+        label = nib.load(FLAIR / f"labels/brats2015_000{i}.nii.gz")
+        whole = nib.Nifti1Image((np.asarray(label.dataobj) > 0).astype(np.uint8), label.affine)
+        nib.save(whole, tmp_path / f"{i}.nii.gz")
+        items.append({"image": str(FLAIR / f"images/brats2015_000{i}.nii.gz"), "label": str(tmp_path / f"{i}.nii.gz")})
     lists = {"labeled": items[:2], "unlabeled": [items[2]["image"]], "validation": items[3:]}
     (tmp_path / "split.json").write_text(json.dumps(lists))
     bundle, split = ROOT / "bundles/brats19", {"datalist": str(tmp_path / "split.json")}

@@ -8,12 +8,13 @@ from nibabel.orientations import io_orientation
 
 from llmsegnet_bundle.cases.split import Item
 from llmsegnet_bundle.scans import channel_files, read_scan
+from llmsegnet_bundle.scans.geometry import check_spacing_mm
 from llmsegnet_bundle.scans.naming import NIFTI, has_suffix
 from llmsegnet_bundle.scans.nifti import nifti_affine
 
 
 def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
-    """Raise ValueError when a working grid of `spacing_mm` is finer than every scan along an axis.
+    """Raise ValueError when a working grid of `spacing_mm` is none, or finer than every scan along an axis.
 
     Nothing would be gained by it: its voxels between those of the scans are interpolated.
 
@@ -21,6 +22,7 @@ def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
         items: with images.
         spacing_mm: right, anterior, superior.
     """
+    check_spacing_mm(spacing_mm)
     finest = np.min([_spacing_mm(item) for item in items], axis=0)
     for axis, own, least in zip("xyz", spacing_mm, finest, strict=True):
         if own < 0.99 * least:

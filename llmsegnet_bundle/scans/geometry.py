@@ -14,6 +14,13 @@ FLATTEST = 0.01  # volume of the axes' unit vectors: 1 at right angles, 0 in one
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
+def check_spacing_mm(spacing_mm: Sequence[float]) -> None:
+    """Raise ValueError when a spacing is not three numbers above 0."""
+    numbers = isinstance(spacing_mm, list | tuple) and all(isinstance(step, int | float) for step in spacing_mm)
+    if not numbers or len(spacing_mm) != 3 or not all(0 < step < float("inf") for step in spacing_mm):
+        raise ValueError(f"spacing_mm: must be three numbers above 0, got {spacing_mm}")
+
+
 def check_affine(path: PathLike, affine: np.ndarray, shape: Sequence[int]) -> None:
     """Raise ValueError when an affine in mm gives the voxels of a scan of this shape no place in space."""
     advice = "correct its header or convert the scan again"

@@ -14,6 +14,8 @@ from skimage.transform import resize_local_mean
 from torch import Tensor
 from torch.nn import functional as F
 
+from llmsegnet_bundle.scans.geometry import check_spacing_mm
+
 
 class WorkingGridd(MapTransform, InvertibleTransform):
     """Bring scans to a spacing by averaging what lies in a voxel, and labels to the fraction of each class in it.
@@ -47,9 +49,7 @@ class WorkingGridd(MapTransform, InvertibleTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        numbers = isinstance(spacing_mm, list | tuple) and all(isinstance(step, int | float) for step in spacing_mm)
-        if not numbers or len(spacing_mm) != 3 or not all(0 < step < float("inf") for step in spacing_mm):
-            raise ValueError(f"spacing_mm: must be three numbers above 0, got {spacing_mm}")
+        check_spacing_mm(spacing_mm)
         self.spacing_mm = list(spacing_mm)
         self.label_key = label_key
         self.classes = classes
