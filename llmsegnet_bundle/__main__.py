@@ -106,13 +106,19 @@ def _benchmark(
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
 
 
-def _demo(folder: str = "runs/demo") -> None:
-    """Train the pair and the labeled-only baseline on phantom scans, compare them, and segment a new scan."""
+def _demo(folder: str = "runs/demo", seed: int = 0, table: bool = False) -> None:
+    """Train the pair and the labeled-only baseline on phantom scans, compare them, and segment a new scan.
+
+    --table trains three seeds and writes docs/demo.md instead.
+    """
     from pathlib import Path
 
-    from llmsegnet_bundle.demo import demo
+    from llmsegnet_bundle.demo import demo, write_table
 
-    demo(Path(str(folder)))
+    if table:
+        write_table(Path(str(folder)))
+    else:
+        demo(Path(str(folder)), seed)
 
 
 def _evaluate(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,26 @@ ORIGIN_MM = (-37.5, -52.25, 11.75)  # not zero, so that a step that loses the af
 # Directions from the center of the atrium (right, anterior, superior); the first three veins are always there.
 VEINS = ((0.85, -0.4, 0.3), (0.75, -0.6, -0.3), (-0.85, -0.4, 0.3), (-0.7, -0.65, -0.3), (0.95, -0.3, 0.0))
 WALLS_MM = (1.5, 1.5, 6.0, 1.0, 1.0)  # left and right atrium, left ventricle, descending and ascending aorta
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """What a scanner makes of a body; each scan draws its own values, least and most are given.
+
+    Args:
+        contrast: blood against tissue.
+        blur_voxel: standard deviation of the point spread.
+        bias: how much the sensitivity of the coil varies over a scan, as a part of 1.
+        noise: standard deviation, as a part of tissue.
+    """
+
+    contrast: tuple[float, float] = (1.3, 1.6)
+    blur_voxel: tuple[float, float] = (0.4, 0.8)
+    bias: tuple[float, float] = (0.1, 0.3)
+    noise: tuple[float, float] = (0.06, 0.18)
+
+
+USUAL = Scanner()
 
 
 def _noise(rng: Generator, size: Sequence[int], sigma_voxel: float) -> Field:
@@ -76,7 +97,9 @@ def _neighbors(rng: Generator, points: Field, up: Field, bumps: Callable[[], Fie
     return pools
 
 
-def phantom(rng: Generator, size: Sequence[int], spacing_mm: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def phantom(
+    rng: Generator, size: Sequence[int], spacing_mm: float, scanner: Scanner = USUAL
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Make one late-enhancement scan of a left atrium and its label; axes run right, anterior, superior.
 
     Veins are as bright as the atrium but labeled for a short stub only, as in the 2018 Left Atrium challenge. The
@@ -86,6 +109,7 @@ def phantom(rng: Generator, size: Sequence[int], spacing_mm: float) -> tuple[NDA
         rng: the source of all variation.
         size: (H, W, D), voxels an axis.
         spacing_mm: the side of a voxel.
+        scanner: that takes the scan.
 
     Shape:
         image (H, W, D) in 0 ... 255, label (H, W, D) of 0 and 1.
@@ -111,7 +135,7 @@ def phantom(rng: Generator, size: Sequence[int], spacing_mm: float) -> tuple[NDA
     # Paint from back to front; the share of a voxel inside an organ follows from the distance (partial volume).
     image = tissue = 1.0 + rng.uniform(0.06, 0.14) * (_noise(rng, size, 2.0) + _noise(rng, size, 5.0))
     scar = 0.4 * np.maximum(_noise(rng, size, 3.0) - 0.8, 0.0)  # patches of the wall that enhance
-    contrast = rng.uniform(1.3, 1.6)  # blood against tissue
+    contrast = rng.uniform(*scanner.contrast)
     blood = contrast * (1.0 + 0.03 * _noise(rng, size, 3.0))
     layers = [(lungs, rng.uniform(0.2, 0.4) * tissue), (wall, rng.uniform(0.55, 0.9) + scar)]
     layers += [(pool, blood * rng.uniform(0.9, 1.1)) for pool in bloods[1:]] + [(atrium, blood)]
@@ -119,10 +143,10 @@ def phantom(rng: Generator, size: Sequence[int], spacing_mm: float) -> tuple[NDA
         image = image + np.clip(0.5 - distance * scale / spacing_mm, 0.0, 1.0) * (value - image)
 
     # What the scanner makes of it: point spread, coil sensitivity, Rician noise, gain.
-    image = ndimage.gaussian_filter(image, rng.uniform(0.4, 0.8))  # voxels
+    image = ndimage.gaussian_filter(image, rng.uniform(*scanner.blur_voxel))
     bias = _noise(rng, size, 0.25 * min(size))
-    image *= 1.0 + rng.uniform(0.1, 0.3) * bias / np.abs(bias).max()  # at most 30 %, as of a surface coil
-    real, imaginary = rng.uniform(0.06, 0.18) * rng.standard_normal((2, *size))
+    image *= 1.0 + rng.uniform(*scanner.bias) * bias / np.abs(bias).max()  # as of a surface coil
+    real, imaginary = rng.uniform(*scanner.noise) * rng.standard_normal((2, *size))
     image = np.hypot(image + real, imaginary) * rng.uniform(80.0, 160.0) / contrast  # gray value of blood
     parts, _ = ndimage.label(labeled < 0.0)
     label = parts == 1 + np.argmax(np.bincount(parts.ravel(), minlength=2)[1:])  # the largest part: no cut-off specks
@@ -130,7 +154,12 @@ def phantom(rng: Generator, size: Sequence[int], spacing_mm: float) -> tuple[NDA
 
 
 def write_phantom(
-    folder: Path, scans: int = 16, size: Sequence[int] = (64, 64, 48), spacing_mm: float = 1.25, seed: int = 0
+    folder: Path,
+    scans: int = 16,
+    size: Sequence[int] = (64, 64, 48),
+    spacing_mm: float = 1.25,
+    seed: int = 0,
+    scanners: Sequence[Scanner] = (USUAL,),
 ) -> None:
     """Write `imagesTr/PHANTOM_000.nii.gz` ... and `labelsTr/` of the same names; scan i depends on (seed, i) only.
 
@@ -139,12 +168,15 @@ def write_phantom(
         scans: how many to write.
         size, spacing_mm: as of `phantom`.
         seed: of the data set.
+        scanners: of the first scans, one each; the last of them takes all others too.
 
     Raises:
-        ValueError: when scans < 1, or the folder holds other scans.
+        ValueError: when scans < 1, there is no scanner, or the folder holds other scans.
     """
     if scans < 1:
         raise ValueError(f"scans must be at least 1, got {scans}")
+    if not scanners:
+        raise ValueError("scanners must be at least one, got none")
     names = [f"PHANTOM_{i:03d}.nii.gz" for i in range(scans)]
     folders = [Path(folder) / "labelsTr", Path(folder) / "imagesTr"]  # label first: no image is ever without its label
     held = {path.name for part in folders if part.is_dir() for path in part.iterdir() if path.name[0] != "."}
@@ -152,7 +184,8 @@ def write_phantom(
         raise ValueError(f"{folder} must hold no other scans, got {others[0]}: choose another folder or empty this one")
     affine = nibabel.affines.from_matvec(np.eye(3) * spacing_mm, ORIGIN_MM)
     for i, name in enumerate(names):
-        for part, volume in zip(folders, reversed(phantom(default_rng((seed, i)), size, spacing_mm)), strict=True):
+        made = phantom(default_rng((seed, i)), size, spacing_mm, scanners[min(i, len(scanners) - 1)])
+        for part, volume in zip(folders, reversed(made), strict=True):
             part.mkdir(parents=True, exist_ok=True)
             hidden = part / f".partial_{name}"  # a stopped run leaves nothing that counts as a scan
             nibabel.save(nibabel.Nifti1Image(volume, affine), hidden)

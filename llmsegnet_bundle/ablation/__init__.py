@@ -1,6 +1,7 @@
 """Every choice of the recipe, shown: variants times seeds, one table."""
 
-from llmsegnet_bundle.ablation.ablate import ablate
+from llmsegnet_bundle.ablation.ablate import ablate, plan_runs
 from llmsegnet_bundle.ablation.reading import read_plan
+from llmsegnet_bundle.ablation.run import Run
 
-__all__ = ["ablate", "read_plan"]
+__all__ = ["Run", "ablate", "plan_runs", "read_plan"]

@@ -42,10 +42,10 @@ def write_report(
     subtitle = f"{'/'.join(run.folder.resolve().parts[-2:])}, training ended: {ended}"
     body = [
         page.tiles(_figures(run, other)),
+        scores.pictures_section(run, dataset_dir),
         scores.summary_section(run),
         *([scores.comparison_section(run, other)] if other else []),
         scores.spread_section(run, other),
-        scores.pictures_section(run, dataset_dir),
         scores.cases_section(run),
         record.selection_section(run),
         record.curves_section(run, other),

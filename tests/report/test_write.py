@@ -13,10 +13,10 @@ from llmsegnet_bundle.metrics import CaseTable
 from llmsegnet_bundle.report import write_report
 
 SECTIONS = [
+    "Worst, median and best case",
     "Scores",
     "Compared with the baseline",
     "Spread over the cases",
-    "Worst, median and best case",
     "Cases",
     "How the weights were selected",
     "Training",

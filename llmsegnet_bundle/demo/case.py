@@ -1,0 +1,104 @@
+"""The demo's scans and settings, in one place, and its trainings."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from llmsegnet_bundle.ablation import Run, plan_runs, read_plan
+from llmsegnet_bundle.evaluation import read_scores
+from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.phantom import Scanner, write_phantom
+
+BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "left_atrium"
+LABELED, UNLABELED, VALIDATION = 4, 8, 8
+LABELED_SCANNER = Scanner(contrast=(1.4, 1.6), blur_voxel=(0.4, 0.6), bias=(0.05, 0.15), noise=(0.04, 0.08))
+OTHER_SCANNER = Scanner(contrast=(1.2, 1.3), blur_voxel=(0.5, 0.9), bias=(0.2, 0.35), noise=(0.1, 0.2))
+CASE = (
+    f"The {LABELED} labeled phantom scans are of one scanner, the {UNLABELED} unlabeled ones of another with half the "
+    f"contrast and more than twice the noise and bias; scored are {VALIDATION} more scans of the latter, not trained on"
+)
+COMMON = {  # of all trainings; the rest is the recipe's
+    "labeled": LABELED,
+    "validation": VALIDATION,
+    "spacing_mm": [2.5, 2.5, 2.5],
+    "crop": [32, 32, 24],  # a whole scan
+    "strides": [[2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 1, 1]],  # the bottleneck keeps 4x4x3 voxels of so small a crop
+    "grid": [4, 4, 3],
+    "base_filters": 8,
+    "dropout": 0.1,  # half of 8 channels is too much
+    "max_steps": 800,
+    "val_interval": 400,
+    "ema": 0.98,  # over the last 50 steps: the run is short
+}
+METHOD = {  # of the pair
+    "noise": 0.0,  # the baseline gets none either
+    "unsupervised_weight": 1.0,
+    "ramp_start": 300,
+    "ramp_iters": 100,
+    "target_every": 50,
+}
+PAIR, PAIR_ALONE, ALONE = "LLM-SegNet", "the pair, labeled scans only", "V-Net, labeled scans only"
+VARIANTS = {
+    PAIR: METHOD,
+    PAIR_ALONE: METHOD | {"unsupervised_weight": 0.0, "targets": "crop"},
+    ALONE: {"config": "train_supervised"},
+}
+
+
+def write_scans(folder: Path, seed: int) -> None:
+    """Write the data set of a seed to `scans/seed<N>`, and a new scan of the second scanner to `new_scan/seed<N>`."""
+    scanners = [LABELED_SCANNER] * LABELED + [OTHER_SCANNER]
+    write_phantom(folder / f"scans/seed{seed}", LABELED + UNLABELED + VALIDATION, seed=seed, scanners=scanners)
+    write_phantom(folder / f"new_scan/seed{seed}", 1, seed=seed + 1_000_000, scanners=[OTHER_SCANNER])
+
+
+def train(folder: Path, names: Iterable[str], seeds: Sequence[int]) -> dict[tuple[str, int], Run]:
+    """Train and evaluate variants with seeds, each that of its scans too; what is done is not done again.
+
+    Raises:
+        ValueError: when the bundle does not lie beside the package, as in a checkout; when the folder holds runs of
+            other settings; or when a command fails.
+    """
+    if not BUNDLE.is_dir():
+        raise ValueError(f"{BUNDLE} does not exist; the demo runs from a checkout of the repository")
+    plan = {
+        "bundle": str(BUNDLE),
+        "output_dir": str(folder / "runs"),
+        "seeds": list(seeds),
+        "common": COMMON | {"dataset_dir": str(folder / "scans/seed{seed}"), "cache_dir": None},
+        "evaluation": {"stride_voxel": "half"},
+        "variants": {name: VARIANTS[name] for name in names},
+    }
+    write_texts(folder, {"plan.yaml": json.dumps(plan, indent=1) + "\n"})  # JSON is YAML
+    runs = plan_runs(read_plan(folder / "plan.yaml"))
+    for seed in seeds:
+        write_scans(folder, seed)
+    for run in runs:
+        for stage in run.stages_left:
+            print(f"{run.name}: {stage}", flush=True)
+            run.do(stage, show)
+    return {(run.variant.name, run.seed): run for run in runs}
+
+
+def show(command: Sequence[str], log: Path) -> int:
+    """Run a command with its output shown and added to `log`; return its exit status."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with (
+        log.open("ab") as kept,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment) as process,
+    ):
+        assert process.stdout is not None
+        while piece := process.stdout.read1():  # type: ignore[attr-defined]
+            kept.write(piece)
+            sys.stdout.write(piece.decode("utf-8", "replace"))
+            sys.stdout.flush()
+    return process.returncode
+
+
+def mean_dice(run: Run) -> float:
+    """Return the mean Dice of the scans that a run was scored on."""
+    return fmean(case["dice"] for case in read_scores(run.folder / "eval/metrics.csv")["left atrium"].values())
