@@ -159,7 +159,7 @@ def write_phantom(
     size: Sequence[int] = (64, 64, 48),
     spacing_mm: float = 1.25,
     seed: int = 0,
-    scanners: Sequence[Scanner] = (USUAL,),
+    scanner: Scanner = USUAL,
 ) -> None:
     """Write `imagesTr/PHANTOM_000.nii.gz` ... and `labelsTr/` of the same names; scan i depends on (seed, i) only.
 
@@ -168,15 +168,13 @@ def write_phantom(
         scans: how many to write.
         size, spacing_mm: as of `phantom`.
         seed: of the data set.
-        scanners: of the first scans, one each; the last of them takes all others too.
+        scanner: that takes the scans.
 
     Raises:
-        ValueError: when scans < 1, there is no scanner, or the folder holds other scans.
+        ValueError: when scans < 1, or the folder holds other scans.
     """
     if scans < 1:
         raise ValueError(f"scans must be at least 1, got {scans}")
-    if not scanners:
-        raise ValueError("scanners must be at least one, got none")
     names = [f"PHANTOM_{i:03d}.nii.gz" for i in range(scans)]
     folders = [Path(folder) / "labelsTr", Path(folder) / "imagesTr"]  # label first: no image is ever without its label
     held = {path.name for part in folders if part.is_dir() for path in part.iterdir() if path.name[0] != "."}
@@ -184,7 +182,7 @@ def write_phantom(
         raise ValueError(f"{folder} must hold no other scans, got {others[0]}: choose another folder or empty this one")
     affine = nibabel.affines.from_matvec(np.eye(3) * spacing_mm, ORIGIN_MM)
     for i, name in enumerate(names):
-        made = phantom(default_rng((seed, i)), size, spacing_mm, scanners[min(i, len(scanners) - 1)])
+        made = phantom(default_rng((seed, i)), size, spacing_mm, scanner)
         for part, volume in zip(folders, reversed(made), strict=True):
             part.mkdir(parents=True, exist_ok=True)
             hidden = part / f".partial_{name}"  # a stopped run leaves nothing that counts as a scan

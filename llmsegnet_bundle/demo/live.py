@@ -23,7 +23,7 @@ def demo(folder: Path, seed: int = 0) -> dict[str, float]:
         seed: of scans and trainings.
 
     Returns:
-        "new_scan", the Dice of the pair on it, and "gain", the mean Dice of the pair less that of the baseline.
+        "mean", the mean Dice of the pair, and "gain", that less the baseline's.
 
     Raises:
         ValueError: as `case.train`.
@@ -50,7 +50,7 @@ def demo(folder: Path, seed: int = 0) -> dict[str, float]:
     print(f"pictures: {folder}/overlay.png, {folder}/overlay_baseline.png, and {report} in a browser\n")
     print("\n".join(lines))
     print(f"\nthe same in {folder}/dice.md; done in {(time.monotonic() - began) / 60:.1f} minutes")
-    return {"new_scan": new[pair], "gain": gain}
+    return {"mean": mean_dice(pair), "gain": gain}
 
 
 def segment_new_scan(folder: Path, run: Run) -> float:
@@ -74,7 +74,8 @@ def segment_new_scan(folder: Path, run: Run) -> float:
 
 def draw_new_scan(folder: Path, run: Run, file: Path, title: str) -> None:
     """Write the picture of the new scan with its label and a run's mask."""
-    overlay(*(np.asarray(volume.dataobj) for volume in read_new_scan(folder, run)), file, title)
+    image, label, mask = (np.asarray(volume.dataobj) for volume in read_new_scan(folder, run))
+    overlay(image, label, mask, file, title)
 
 
 def read_new_scan(folder: Path, run: Run) -> list[nib.Nifti1Image]:

@@ -80,8 +80,9 @@ def _head(run: Run) -> list[str]:
     return [
         "# The demo",
         "",
-        f"{CASE}. Scans and trainings of a seed differ from those of another. It tells of this case alone: with other "
-        "labels, or unlabeled scans of the same scanner, nothing was measured here, and phantoms are no patients.",
+        f"{CASE}. Scans and trainings of a seed differ from those of another. It tells of this case alone, and phantoms "
+        "are no patients. Other cases were tried before with a seed or three, 1, 2 and 4 labeled scans and unlabeled ones of "
+        "another scanner: unlabeled scans helped with some seeds and harmed with others.",
         "",
         "`python -m llmsegnet_bundle demo` trains LLM-SegNet and V-Net with one seed and shows them beside this table, "
         f"which `python -m llmsegnet_bundle demo --table` wrote on {session['ended'][:10]}, commit {commit}, "
