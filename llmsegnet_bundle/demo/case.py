@@ -17,8 +17,8 @@ BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "left_atrium"
 LABELED, UNLABELED, VALIDATION = 8, 16, 8
 SCANNER = Scanner(contrast=(1.4, 1.6), blur_voxel=(0.4, 0.6), bias=(0.1, 0.2), noise=(0.04, 0.1))
 CASE = (
-    f"{LABELED} labeled and {UNLABELED} unlabeled phantom scans of one scanner; scored are {VALIDATION} more, which took "
-    "no part in training"
+    f"{LABELED} labeled and {UNLABELED} unlabeled phantom scans of one scanner; scored are {VALIDATION} more, which "
+    "took no part in training"
 )
 COMMON = {  # of all trainings; the rest is the recipe's
     "labeled": LABELED,
