@@ -142,7 +142,8 @@ def test_committed_weights_are_described():
     parser = workflow(["inference"]).parser
     model_file = parser.get_parsed_content("model_file")
     told = read_description(model_file)
-    assert told["selection"]["select"] == "best"
+    assert told["selection"]["select"] == "last"
+    assert told["figures"]["dice"] == 0.892
     assert parser.get_parsed_content("spacing_mm") == told["settings"]["spacing_mm"]
     parser.get_parsed_content("network_def").load_state_dict(torch.load(model_file, weights_only=True))
 

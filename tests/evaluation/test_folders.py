@@ -166,6 +166,7 @@ def test_unreadable_file_is_refused(root, name, content):
         run(root)
 
 
+@pytest.mark.slow
 def test_bad_mask_in_another_process_is_one_line(root):
     (root / "masks" / "c0_seg.nii.gz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"^\S*c0_seg\.nii\.gz cannot be read .*again$"):
@@ -221,6 +222,7 @@ def test_wrong_options_are_refused(root, options, message):
         run(root, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LABELS.exists(), reason="../shared/data is absent")
 def test_shifted_real_labels_have_their_numbers(tmp_path):
     for i in (68, 69):
