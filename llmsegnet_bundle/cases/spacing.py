@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import io_orientation
 
 from llmsegnet_bundle.cases.split import Item
 from llmsegnet_bundle.scans import channel_files, read_scan
-from llmsegnet_bundle.scans.geometry import check_spacing_mm
+from llmsegnet_bundle.scans.geometry import check_spacing_mm, in_ras_order
 from llmsegnet_bundle.scans.naming import NIFTI, has_suffix
 from llmsegnet_bundle.scans.nifti import nifti_affine
 
@@ -33,5 +32,4 @@ def check_spacing(items: Sequence[Item], spacing_mm: Sequence[float]) -> None:
 def _spacing_mm(item: Item) -> np.ndarray:
     file = channel_files(item["image"])[0]
     affine = nifti_affine(nib.Nifti1Image.from_filename(file).header) if has_suffix(file, NIFTI) else read_scan(file)[1]
-    order = np.argsort(io_orientation(affine)[:, 0])  # of the axes closest to right, anterior, superior
-    return np.linalg.norm(affine[:3, :3], axis=0)[order]
+    return np.array(in_ras_order(np.linalg.norm(affine[:3, :3], axis=0), affine))

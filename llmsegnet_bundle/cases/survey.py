@@ -1,16 +1,15 @@
 """What the scans of a folder are like: sizes, spacings, intensities, classes."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.cases.split import Item, from_file, from_folder, load
 from llmsegnet_bundle.parallel import cores, map_cases
 from llmsegnet_bundle.scans import read_classes, read_image
+from llmsegnet_bundle.scans.geometry import in_ras_order
 
 SAMPLE = 10_000  # voxels of an organ whose intensities are kept, as nnU-Net keeps them
 MOST_CLASSES = 256  # of a label file: whole numbers of one byte
@@ -78,7 +77,7 @@ def scan_facts(item: Item) -> ScanFacts:
         ValueError: when a file is unreadable, has NaN or infinite voxels, or does not fit its scan.
     """
     voxels, affine = read_image(item["image"])
-    turn = partial(_in_ras_order, affine=affine)
+    turn = partial(in_ras_order, affine=affine)
     spacing_mm = turn(np.linalg.norm(affine[:3, :3], axis=0))
     size = turn(voxels.shape)
     if "label" not in item:
@@ -94,9 +93,3 @@ def scan_facts(item: Item) -> ScanFacts:
     intensities = voxels[tuple(chosen.T)].astype(np.float32)
     values = tuple(int(value) for value in np.unique(label))
     return ScanFacts(size, spacing_mm, values, volume_ml, extent_mm, intensities)
-
-
-def _in_ras_order(values: Sequence, affine: np.ndarray) -> tuple:
-    """Return values of the file's axes in the order of the axes that lie closest to right, anterior, superior."""
-    order = np.argsort(nib.orientations.io_orientation(affine)[:, 0])
-    return tuple(np.asarray(values)[order].tolist())

@@ -37,11 +37,12 @@ def demo(folder: Path, seed: int = 0) -> dict[str, float]:
     for run, name in ((pair, "overlay.png"), (alone, "overlay_baseline.png")):
         draw_new_scan(folder, run, folder / name, f"new scan, {run.variant.name}: Dice {new[run]:.3f}")
         pictures.append(f"![new scan, {run.variant.name}]({name})")
-    gain = mean_dice(pair) - mean_dice(alone)
+    scored = {run: mean_dice(run) for run in (pair, alone)}
+    gain = scored[pair] - scored[alone]
     lines = [
         f"| {COMMON['max_steps']} steps, seed {seed} | mean Dice of {VALIDATION} scans | Dice of a new scan |",
         "|---|---|---|",
-        *(f"| {run.variant.name} | {mean_dice(run):.3f} | {new[run]:.3f} |" for run in (pair, alone)),
+        *(f"| {run.variant.name} | {scored[run]:.3f} | {new[run]:.3f} |" for run in (pair, alone)),
         "",
         f"LLM-SegNet is {verdict(gain)} V-Net on labeled scans only in this run. {CASE}.",
         *read_table(),
@@ -50,7 +51,7 @@ def demo(folder: Path, seed: int = 0) -> dict[str, float]:
     print(f"pictures: {folder}/overlay.png, {folder}/overlay_baseline.png, and {report} in a browser\n")
     print("\n".join(lines))
     print(f"\nthe same in {folder}/dice.md; done in {(time.monotonic() - began) / 60:.1f} minutes")
-    return {"mean": mean_dice(pair), "gain": gain}
+    return {"mean": scored[pair], "gain": gain}
 
 
 def segment_new_scan(folder: Path, run: Run) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
+import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.scans.naming import PathLike
@@ -45,3 +46,9 @@ def largest_shift(affine: np.ndarray, other: np.ndarray, shape: Sequence[int]) -
 def is_same_grid(affine: np.ndarray, other: np.ndarray, shape: Sequence[int]) -> bool:
     """Say whether no corner of a grid of this shape lies off by more than a tenth of a voxel."""
     return largest_shift(affine, other, shape)[0] <= SAME_GRID_VOXEL
+
+
+def in_ras_order(values: Sequence, affine: np.ndarray) -> tuple:
+    """Return values of the file's axes in the order of the axes that lie closest to right, anterior, superior."""
+    order = np.argsort(nib.orientations.io_orientation(affine)[:, 0])
+    return tuple(np.asarray(values)[order].tolist())
