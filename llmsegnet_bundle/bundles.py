@@ -1,44 +1,28 @@
 """Bundles: written from the recipe and a data set's differences, checked before they run."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
 from monai.bundle import ConfigParser
-from torch import nn
+from monai.bundle.utils import merge_kv
 
 from llmsegnet_bundle.files import read_mapping, write_texts
-from llmsegnet_bundle.networks import EncoderDecoder
 from llmsegnet_bundle.networks.description import FOLLOWED
-from llmsegnet_bundle.networks.pair import DEPLOYS
-from llmsegnet_bundle.precision import has_bf16
 
 # each config and the parts of the recipe that it is merged from; later parts win
 CONFIGS = {
     "train": ("scan", "backbone", "pair", "training", "train"),
     "train_supervised": ("scan", "backbone", "alone", "training", "train_supervised"),
-    "inference": ("scan", "backbone", "pair", "inference"),
+    "inference": ("scan", "backbone", "pair", "answer", "inference"),
     "paper": ("paper",),
-    "evaluate": ("evaluate",),
+    "evaluate": ("answer", "evaluate"),
     "multi_gpu_train": ("multi_gpu_train",),
     "metadata": ("metadata",),
 }
 FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what these were trained with
-Result = TypeVar("Result")
-
-
-def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:
-    """Return `function(*args)`; a ValueError of it ends the run with its one line and status 1.
-
-    For calls within a config: an exception there would end as the traceback of the config parser.
-    """
-    try:
-        return function(*args)
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
 
 
 def check_root(bundle_root: str | Path) -> None:
@@ -47,93 +31,11 @@ def check_root(bundle_root: str | Path) -> None:
         raise ValueError(f"bundle_root: {Path(bundle_root).resolve()} is no bundle; give --bundle_root bundles/NAME")
 
 
-def check_training(
-    bundle_root: str | Path, crop: Sequence[int], batch: Sequence[int], max_steps: int, val_interval: int
-) -> None:
-    """Raise ValueError, in one line that names the setting, when a run with these settings would fail later."""
-    check_root(bundle_root)
-    _check_numbers("crop", crop)
-    if not _are_ints(batch, 2) or batch[0] < 1 or batch[1] < 0:
-        raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
-    for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}: must be a whole number of at least 1, got {value}")
-
-
-def check_crop(network: nn.Module, crop: Sequence[int]) -> None:
-    """Raise ValueError when a backbone in `network` does not train on crops of this size."""
-    _check_sides("crop", crop, [backbone.check_crop for backbone in _backbones(network)])
-
-
-def check_window(network: nn.Module, window: Sequence[int]) -> None:
-    """Raise ValueError when a backbone in `network` does not take windows of this size."""
-    _check_sides("window", window, [backbone.bottleneck_size for backbone in _backbones(network)])
-
-
-def _backbones(network: nn.Module) -> list[EncoderDecoder]:
-    return [module for module in network.modules() if isinstance(module, EncoderDecoder)]
-
-
-def _check_sides(name: str, sides: Any, checks: Sequence[Callable[[list[int]], Any]]) -> None:
-    _check_numbers(name, sides)
-    for check in checks:
-        try:
-            check(list(sides))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-
-
-def _check_numbers(name: str, sides: Any) -> None:
-    if not _are_ints(sides, 3) or min(sides) < 1:
-        raise ValueError(f"{name}: must be three whole numbers of at least 1, got {sides}")
-
-
-def _are_ints(values: Any, count: int) -> bool:
-    return isinstance(values, list | tuple) and len(values) == count and all(type(value) is int for value in values)
-
-
 def check_flags(flags: Mapping[str, Any]) -> None:
     """Raise ValueError for a setting that is neither True nor False, such as the text "false", which counts as true."""
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise ValueError(f"{name}: must be True or False, got {value!r}; write --{name} True or --{name} False")
-
-
-def check_deploy(deploy: str, alternate: bool = False) -> str:
-    """Return `deploy`.
-
-    Raises:
-        ValueError: when it is unknown, or `alternate` mixes both networks into what should be the answer of one.
-    """
-    if deploy not in DEPLOYS:
-        raise ValueError(f"deploy: must be mean, alpha or beta, got {deploy!r}")
-    if alternate and deploy != "mean":
-        raise ValueError(f"alternate: must be False when deploy is {deploy}, as it answers with both networks")
-    return deploy
-
-
-def check_pair(network: nn.Module) -> None:
-    """Raise ValueError when `network` is no pair: the overlay for several processes wraps alpha and beta."""
-    if not hasattr(network, "alpha"):
-        raise ValueError("multi_gpu_train.json: goes over train.json; train the labeled-only baseline in one process")
-
-
-def check_micro_batches(micro_batches: int, batch: Sequence[int]) -> int:
-    """Return `micro_batches`, the parts that both shares of `batch` are split into.
-
-    Raises:
-        ValueError: when it does not divide both.
-    """
-    if micro_batches < 1 or any(share % micro_batches for share in batch):
-        raise ValueError(f"micro_batches: must divide both shares of batch {list(batch)}, got {micro_batches}")
-    return micro_batches
-
-
-def describe(labeled: int, unlabeled: int, validation: int, total_steps: int, device: torch.device | str) -> str:
-    """Return the line that a training starts with."""
-    kind = "bfloat16" if has_bf16(device) else "float32"
-    stream = f"{unlabeled} unlabeled" if unlabeled else "no unlabeled scans (training is supervised only)"
-    return f"{labeled} labeled, {stream}, {validation} validation scans; {total_steps} steps on {device} in {kind}"
 
 
 def assemble(bundle: str | Path, check: bool = False) -> None:
@@ -177,24 +79,21 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
 
 def _followed(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ids that follow the weights: what their JSON says, or without one what `training` has."""
-    backbone, transforms = training["backbone"], _follow("intensity_transforms", "@own_intensity_transforms")
+    backbone = training["backbone"]
     names = [name for name in FOLLOWED if name in training]
-    ids: dict[str, Any] = {name: _follow(name, training[name]) for name in names}
+    defaults = {"backbone": backbone["_target_"], "networks": training["networks"]}
+    follow = {"_target_": "llmsegnet_bundle.networks.description.follow", "model_file": "@model_file"}
     return {
-        "followed": f"$bundles.exit_on_error(description.follow, @model_file, {backbone['_target_']!r})",
-        **ids,
-        "backbone": backbone | {"_target_": _follow("backbone", backbone["_target_"])},
-        "own_intensity_transforms": training["intensity_transforms"],
-        "intensity_transforms": f"$description.build_transforms({transforms.removeprefix('$')})",
+        "followed": follow | {"defaults": defaults | {name: training[name] for name in names}},
+        **{name: f"$@followed['{name}']" for name in names},
+        "backbone": backbone | {"_target_": "$@followed['backbone']"},
     }
 
 
-def _follow(name: str, value: Any) -> str:
-    is_code = isinstance(value, str) and value[:1] in ("$", "@")
-    return f"$@followed.get({name!r}, {value.removeprefix('$') if is_code else repr(value)})"
-
-
 def _merge(parts: Sequence[Any]) -> dict[str, Any]:
-    if len(parts) == 1:  # an overlay: its ids with # are for the config that it will lie over
-        return ConfigParser.load_config_file(str(parts[0]))
-    return ConfigParser.load_config_files([str(part) for part in parts])
+    """Return ids as they are: those with # of an overlay are for the config that it will lie over."""
+    config: dict[str, Any] = {}
+    for part in parts:
+        for name, value in ConfigParser.load_config_file(str(part)).items():
+            merge_kv(config, name, value)
+    return config

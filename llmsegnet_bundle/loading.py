@@ -90,8 +90,11 @@ class TwoStreamBatchSampler(Sampler):
     def __init__(
         self, labeled: int, total: int, batch: Sequence[int], seed: int = 0, rank: int = 0, ranks: int = 1
     ) -> None:
-        if labeled < 1 or batch[0] < 1:
-            raise ValueError(f"labeled scans and share must be at least 1, got {labeled} and {batch[0]}")
+        whole = isinstance(batch, list | tuple) and len(batch) == 2 and all(type(share) is int for share in batch)
+        if not whole or batch[0] < 1 or batch[1] < 0:
+            raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
+        if labeled < 1:
+            raise ValueError(f"labeled scans must be at least 1, got {labeled}")
         unlabeled = total - labeled
         self.streams = [(0, labeled, batch[0])]
         if unlabeled > 0 and batch[1] > 0:

@@ -1,4 +1,4 @@
-"""Cases worked on by several processes, with a progress bar."""
+"""Several processes: cases worked on with a progress bar, and a GPU each for a training."""
 
 import multiprocessing
 import os
@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+import torch
 from tqdm import tqdm
 
 Case = TypeVar("Case")
@@ -48,3 +49,9 @@ def map_cases(
             yield from bar(pool.map(work, cases))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def local_device() -> torch.device:
+    """Return the GPU of this process of torchrun, the CPU on a machine without one."""
+    cuda = torch.cuda.is_available()
+    return torch.device("cuda", torch.distributed.get_node_local_rank()) if cuda else torch.device("cpu")

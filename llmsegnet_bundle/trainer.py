@@ -49,7 +49,8 @@ class CoTrainer(Trainer):
         train_handlers: attached in their order.
 
     Raises:
-        ValueError: when `strong_views` is another word.
+        ValueError: when `strong_views` is another word, or at the first step when `micro_batches` divides not both
+            shares of a batch.
     """
 
     def __init__(
@@ -102,6 +103,9 @@ class CoTrainer(Trainer):
         label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, C, H, W, D)
         labeled = len(label)
         weight = self.ramp(engine.state.iteration - 1) if labeled < len(image) else 0.0
+        if self.micro_batches < 1 or labeled % self.micro_batches or (len(image) - labeled) % self.micro_batches:
+            shares = [labeled, len(image) - labeled]
+            raise ValueError(f"micro_batches: must divide both shares of batch {shares}, got {self.micro_batches}")
         unlabeled = image[labeled:] if weight else image[:0]
         target = batchdata["target"].to(engine.state.device) if weight and "target" in batchdata else None
         text_index = self._draw_text()

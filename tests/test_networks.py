@@ -15,7 +15,7 @@ def small(fusion="spatial", text=(3, 8), backbone=VNet, **levels):
     embedding = F.normalize(torch.randn(text), dim=-1) if text else None
     classes = text[0] + 1 if text and len(text) == 3 else 2
     network = backbone(out_channels=classes, base_filters=2, **levels)
-    return LLMSegNet(network, embedding, fusion, grid=(2, 2, 2), hidden=4)
+    return LLMSegNet(network, embedding, fusion, crop=(32, 32, 32), hidden=4)
 
 
 NETWORKS = {
@@ -281,5 +281,5 @@ def test_networks_refuse_bad_arguments():
             LLMSegNet(VNet(base_filters=2), torch.zeros(shape))
     with pytest.raises(ValueError, match=r"fusion head needs texts of each class, .* got shape \(3, 4\)"):
         LLMSegNet(VNet(out_channels=3, base_filters=2), torch.zeros(3, 4), "head")
-    with pytest.raises(ValueError, match="deploy must be"):
+    with pytest.raises(ValueError, match="deploy: must be mean, alpha or beta, got 'both'"):
         LLMSegNetPair(small(), small(), "both")

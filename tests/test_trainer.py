@@ -16,7 +16,7 @@ from llmsegnet_bundle.trainer import CoTrainer
 def make_pair(dropout=0.0):
     torch.manual_seed(0)
     text = F.normalize(torch.randn(3, 8), dim=1)
-    nets = [LLMSegNet(VNet(base_filters=4, dropout=dropout), text, grid=(2, 2, 2), hidden=4) for _ in range(2)]
+    nets = [LLMSegNet(VNet(base_filters=4, dropout=dropout), text, crop=(32, 32, 32), hidden=4) for _ in range(2)]
     return LLMSegNetPair(*nets)
 
 

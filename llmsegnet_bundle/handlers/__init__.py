@@ -2,7 +2,7 @@
 
 from llmsegnet_bundle.handlers.average import Average
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
-from llmsegnet_bundle.handlers.progress import Progress, loss_terms
+from llmsegnet_bundle.handlers.progress import Progress, announce, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
 from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
@@ -18,5 +18,6 @@ __all__ = [
     "ScanTargets",
     "StepLimit",
     "SyncBuffers",
+    "announce",
     "loss_terms",
 ]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from llmsegnet_bundle.networks.backbone import EncoderDecoder
 from llmsegnet_bundle.networks.fusion import ChannelFusion, DecoderFusion, Fusion, HeadFusion, SpatialFusion
+from llmsegnet_bundle.networks.sides import bottleneck_of
 
 FUSIONS = ("spatial", "channel", "decoder", "head")
 
@@ -23,14 +24,15 @@ class LLMSegNet(nn.Module):
             the backbone alone.
         fusion: "spatial" (a map over the bottleneck), "channel" (a gain and an offset per channel there), "decoder"
             (the same after every decoder stage) or "head" (a class's text makes weights of its output channel).
-        grid: (h, w, d) of the bottleneck of the training crop, for "spatial".
+        crop: (H, W, D) that it is trained on, whose bottleneck is the size of the map of "spatial".
         hidden: width of the text projection.
 
     Shape:
         image (B, K, H, W, D), of sides that `backbone` takes -> logits (B, C, H, W, D).
 
     Raises:
-        ValueError: when `text_embedding` is neither or of other classes, or `fusion` is unknown.
+        ValueError: when `text_embedding` is neither or of other classes, or `fusion` is unknown, or
+            `backbone` does not take `crop`.
 
     Example:
         >>> network = LLMSegNet(VNet(base_filters=2), torch.randn(9, 384))
@@ -47,7 +49,7 @@ class LLMSegNet(nn.Module):
         backbone: EncoderDecoder,
         text_embedding: Tensor | None = None,
         fusion: str = "spatial",
-        grid: Sequence[int] = (7, 7, 5),
+        crop: Sequence[int] = (112, 112, 80),
         hidden: int = 128,
     ) -> None:
         super().__init__()
@@ -58,7 +60,7 @@ class LLMSegNet(nn.Module):
         embedding = torch.zeros(0, 1) if text_embedding is None else text_embedding.detach().clone().float()
         self.register_buffer("text_embedding", embedding, persistent=self.has_text)
         self.texts = embedding.shape[-2] if embedding.ndim > 1 else 0
-        self.fusion = self._make_fusion(fusion, grid, hidden) if self.has_text else Fusion()
+        self.fusion = self._make_fusion(fusion, bottleneck_of(backbone, crop), hidden) if self.has_text else Fusion()
 
     def _make_fusion(self, fusion: str, grid: Sequence[int], hidden: int) -> Fusion:
         shape, classes = self.text_embedding.shape, self.backbone.out.out_channels

@@ -83,7 +83,6 @@ def propose(
         "validation": held_out if validation is None else validation,
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],
         "crop": crop,
-        "grid": backbone.bottleneck_size(crop),
         **(levels._asdict() if levels != (check_strides(None), check_kernels(None)) else {}),
         "gpu_steps": 15_000,
         "unsupervised_weight": 0.3 if few else 1.0,
@@ -98,7 +97,6 @@ def propose(
         "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)"
         + (", in plane up to twice that on a CPU" if (spacing_mm > own_mm).any() else ""),
         "crop": f"of a median scan of {size}, as much as the device takes; a step needs about {step_gb:.1f} GB",
-        "grid": "of the crop's bottleneck",
         "strides": "a step to the next level halves an axis while its spacing is less than twice the finest (nnU-Net)",
         "kernels": "along the slices only where they lie as close as the voxels in plane (nnU-Net)",
         "gpu_steps": "of the published settings; 3,000 on a CPU, and --max_steps for another number",

@@ -16,7 +16,7 @@ from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
 
 def network(seed=0):
     torch.manual_seed(seed)
-    pair = LLMSegNetPair(*(LLMSegNet(VNet(base_filters=4), torch.randn(3, 8), grid=(3, 3, 3)) for _ in range(2)))
+    pair = LLMSegNetPair(*(LLMSegNet(VNet(base_filters=4), torch.randn(3, 8), crop=(48, 48, 48)) for _ in range(2)))
     for norm in (module for module in pair.modules() if isinstance(module, torch.nn.BatchNorm3d)):
         torch.nn.init.uniform_(norm.running_mean, -0.2, 0.2)
         torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)

@@ -30,7 +30,7 @@ def test_pair_takes_a_pair_but_its_text(backbone, tmp_path, capsys):
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_other_classes_and_grids_are_told_and_left(backbone, tmp_path, capsys):
-    network, other = pair(backbone, classes=3, grid=(2, 2, 2)), pair(backbone, seed=1)
+    network, other = pair(backbone, classes=3, crop=(32, 32, 32)), pair(backbone, seed=1)
     start_from(network, saved(other, tmp_path / "model.pt"))
     same(network, other, ["text_embedding", "out.", "project.1."])
     (line,) = capsys.readouterr().out.splitlines()
