@@ -1,4 +1,4 @@
-"""Bundles: written from the recipe and a data set's differences, checked before they run."""
+"""The configs of a bundle, written from the recipe and the differences of its data set."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,19 +23,6 @@ CONFIGS = {
     "metadata": ("metadata",),
 }
 FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what these were trained with
-
-
-def check_root(bundle_root: str | Path) -> None:
-    """Raise ValueError when `bundle_root` is no bundle, so that nothing is written to a wrong place."""
-    if not (Path(bundle_root) / "configs" / "metadata.json").is_file():
-        raise ValueError(f"bundle_root: {Path(bundle_root).resolve()} is no bundle; give --bundle_root bundles/NAME")
-
-
-def check_flags(flags: Mapping[str, Any]) -> None:
-    """Raise ValueError for a setting that is neither True nor False, such as the text "false", which counts as true."""
-    for name, value in flags.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"{name}: must be True or False, got {value!r}; write --{name} True or --{name} False")
 
 
 def assemble(bundle: str | Path, check: bool = False) -> None:
