@@ -9,6 +9,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
+from llmsegnet_bundle.bundles.page import read_comments, settings_page
 from llmsegnet_bundle.files import read_mapping, write_texts
 from llmsegnet_bundle.networks.description import FOLLOWED
 
@@ -26,14 +27,14 @@ FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what
 
 
 def assemble(bundle: str | Path, check: bool = False) -> None:
-    """Write the `configs` folder of a bundle from the recipe and its `dataset.yaml`.
+    """Write the `configs` folder and `docs/settings.md` of a bundle from the recipe and its `dataset.yaml`.
 
     An id of `dataset.yaml` replaces the one of the recipe in each config that has it, but for paper.json, whose ids
     stand under `paper`.
 
     Args:
         bundle: folder of the bundle.
-        check: write nothing, and raise when a config is not what would be written.
+        check: write nothing, and raise when a file is not what would be written.
 
     Raises:
         ValueError: when there is no `dataset.yaml`, it has an id that no config knows, or a check fails.
@@ -46,6 +47,7 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     recipe = files("llmsegnet_bundle") / "recipe"
     unknown = set(dataset)
     texts = {"logging.conf": (recipe / "logging.conf").read_text(encoding="utf-8")}
+    merged: dict[str, dict[str, Any]] = {}
     for name, parts in CONFIGS.items():
         config = _merge([recipe / f"{part}.yaml" for part in parts])
         unknown -= set(config)
@@ -54,14 +56,31 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         if name in FOLLOWING:
             config |= _followed(_merge([recipe / f"{part}.yaml" for part in CONFIGS["train"]]) | dataset)
         texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
+        merged[name] = config
     if unknown:
-        raise ValueError(f"{dataset_file}: no config has {', '.join(sorted(unknown))}; see llmsegnet_bundle/recipe")
-    configs = Path(bundle) / "configs"
-    for file, text in ((configs / name, text) for name, text in texts.items() if check):
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        raise ValueError(
+            f"{dataset_file}: no config has {', '.join(sorted(unknown))}; take it out, or see llmsegnet_bundle/recipe"
+        )
+    told = {name: config for name, config in merged.items() if name != "metadata"}
+    page = settings_page(told, {name: _comments(recipe, name, dataset_file) for name in told})
+    for folder, written in (("configs", texts), ("docs", {"settings.md": page})):
+        if not check:
+            write_texts(Path(bundle) / folder, written)
+        elif stale := [name for name, text in written.items() if _text(Path(bundle) / folder / name) != text]:
+            file = Path(bundle) / folder / stale[0]
             raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
-    if not check:
-        write_texts(configs, texts)
+
+
+def _comments(recipe: Any, name: str, dataset_file: Path) -> dict[str, str]:
+    parts = [recipe / f"{part}.yaml" for part in CONFIGS[name]]
+    comments: dict[str, str] = {}
+    for file in parts if name == "paper" else [*parts, dataset_file]:
+        comments |= read_comments(file.read_text(encoding="utf-8").splitlines())
+    return comments
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
 def _followed(training: Mapping[str, Any]) -> dict[str, Any]:
