@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
-import psutil
 import torch
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
-from llmsegnet_bundle.precision import autocast, fold_batch_norm
+from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes
 
 BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
 EVEN = {"half": 2, "third": 3}
@@ -126,10 +125,3 @@ def _even_stride(side: int, window: int, longest: int) -> int:
 def window_batch(window: Sequence[int], device: torch.device | str) -> int:
     """Return how many windows a forward pass may take: a quarter of the free memory's worth, at least 1."""
     return max(1, min(MOST_WINDOWS, free_bytes(device) // 4 // (BYTES_PER_VOXEL * math.prod(window))))
-
-
-def free_bytes(device: torch.device | str) -> int:
-    """Return the memory of `device` that can be had: what nothing uses, or a cache would give back."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
