@@ -35,4 +35,4 @@ def test_command_ends_with_one_line_and_status_1(tmp_path):
     done = subprocess.run([*command, "--output_dir", str(tmp_path / "o")], capture_output=True, text=True)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1] == "spacing_mm: must be three numbers above 0, got fine"
+    assert done.stderr.splitlines()[-1] == "spacing_mm: must be three numbers above 0, got 'fine'"

@@ -13,25 +13,11 @@ from torch import Tensor, nn
 from llmsegnet_bundle import networks
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
+from llmsegnet_bundle.settings import read_table
 from llmsegnet_bundle.text import load_embedding
 
 # ids that inference and evaluation take from the weights, besides the class of `backbone`
-FOLLOWED = (
-    "in_channels",
-    "classes",
-    "crop",
-    "spacing_mm",
-    "intensity_transforms",
-    "base_filters",
-    "dropout",
-    "strides",
-    "kernels",
-    "fusion",
-    "grid",
-    "hidden",
-    "text_embedding",
-    "deploy",
-)
+FOLLOWED = (*(setting.name for setting in read_table().values() if setting.weights), "deploy")
 FREE = ("dropout", "deploy", "class_names")  # may differ from the weights': they change no weight and no input
 MEND = "take the weights' value by leaving the setting away, or give the config or the model_file that goes with it"
 
