@@ -387,10 +387,7 @@ def test_bad_settings_stop_the_training_in_one_line(setting, match, scans, tmp_p
 @pytest.mark.parametrize("names", [["train", "evaluate"], ["inference"]])
 def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
     source = scans / "imagesTr" if names == ["inference"] else scans
-    with pytest.raises(
-        SystemExit,
-        match='stride_voxel:? must be ("half", "third", or 1 to the window|three whole numbers of at least 1, half or third)',
-    ):
+    with pytest.raises(SystemExit, match=r'stride_voxel:? must be ("half"|three whole numbers of at least 1, half)'):
         run(names, source, tmp_path, stride_voxel=stride_voxel)
 
 
