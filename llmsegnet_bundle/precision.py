@@ -1,4 +1,4 @@
-"""What a device is fast with: its arithmetic, the order of weights in memory, and what happens to freed memory."""
+"""What a device is fast with: its arithmetic, the order of weights in memory, and the memory itself."""
 
 import copy
 import ctypes
@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any
 
+import psutil
 import torch
 from monai.inferers import SimpleInferer
 from torch import Tensor, nn
@@ -64,6 +65,13 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
                 stage[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose3d))
                 stage[i + 1] = nn.Identity()
     return folded
+
+
+def free_bytes(device: torch.device | str) -> int:
+    """Return the memory of `device` that can be had: what nothing uses, or a cache would give back."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
 
 
 def keep_freed_memory() -> None:

@@ -1,6 +1,6 @@
 """Inference: windows over a scan, scan after scan of a folder."""
 
 from llmsegnet_bundle.inference.scans import segment_scans
-from llmsegnet_bundle.inference.windows import ProbabilityInferer, free_bytes, window_batch
+from llmsegnet_bundle.inference.windows import ProbabilityInferer, window_batch
 
-__all__ = ["ProbabilityInferer", "free_bytes", "segment_scans", "window_batch"]
+__all__ = ["ProbabilityInferer", "segment_scans", "window_batch"]

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from llmsegnet_bundle.cases.survey import ScanFacts
-from llmsegnet_bundle.inference import free_bytes
 from llmsegnet_bundle.networks import VNet, check_kernels, check_strides, plan_levels
 from llmsegnet_bundle.networks.levels import SMALLEST_EDGE
-from llmsegnet_bundle.precision import has_bf16
+from llmsegnet_bundle.precision import free_bytes, has_bf16
 
 LARGEST_CROP = 112 * 112 * 80  # voxels, the left atrium's: the largest that the method was published with
 CPU_CROP = 250_000  # voxels: a step of the left atrium's crop of 64x64x48 takes 2 cores a second
