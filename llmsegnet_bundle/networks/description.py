@@ -35,7 +35,7 @@ def describe(config: ConfigParser) -> dict[str, Any]:
     if "embedding" not in config:  # of a network without text
         settings.pop("text_embedding", None)
     elif not isinstance(settings["text_embedding"], Mapping):
-        settings["text_embedding"] = _text(config.get_parsed_content("embedding"))
+        settings["text_embedding"] = text_identity(config)
     settings["networks"] = 2 if hasattr(config.get_parsed_content("network_def"), "beta") else 1
     return settings
 
@@ -86,7 +86,9 @@ def build_network(alpha: nn.Module, beta: nn.Module, deploy: str, networks: int)
     return network
 
 
-def _text(embedding: Tensor | None) -> dict[str, Any] | str:
+def text_identity(config: ConfigParser) -> dict[str, Any] | str:
+    """Return sha256 and shape of the embedding of a config; "none" of a network without text."""
+    embedding = config.get_parsed_content("embedding") if "embedding" in config else None
     if embedding is None:
         return "none"
     sha256 = hashlib.sha256(embedding.contiguous().float().numpy().tobytes()).hexdigest()  # as `text.save_embedding`
