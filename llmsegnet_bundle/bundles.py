@@ -27,7 +27,16 @@ CONFIGS = {
     "metadata": ("metadata",),
 }
 FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what these were trained with
+REMOVED = ("check_root", "check_training", "check_flags")  # of what configs of version 0.1.0 call
 Result = TypeVar("Result")
+
+
+def __getattr__(name: str) -> Any:
+    """Refuse what only configs of an older version call, with the cure."""
+    if name in REMOVED:
+        command = "python -m llmsegnet_bundle assemble"
+        raise ValueError(f"the configs of this bundle are of an older version; run `{command}` with its folder")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:

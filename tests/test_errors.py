@@ -23,6 +23,14 @@ def test_refusal_of_a_constructor_is_found_among_the_causes(tmp_path):
     assert told_in_one_line(error) == "ema: must be none, or a decay in 0 .. 1, got 2"
 
 
+def test_config_of_an_older_version_is_told_with_the_cure(tmp_path):
+    flow = workflow(["train"], initialize=["$bundles.exit_on_error(bundles.check_flags, {})"])
+    told = told_in_one_line(raised(flow.initialize))
+    assert told.startswith(
+        "the configs of this bundle are of an older version; run `python -m llmsegnet_bundle assemble`"
+    )
+
+
 def test_errors_of_others_are_left_alone():
     assert told_in_one_line(raised(lambda: int("a"))) is None
     assert told_in_one_line(raised(lambda: Average(None).followed.nothing)) is None
