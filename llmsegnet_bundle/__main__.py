@@ -247,6 +247,19 @@ def _report(
     print(write_report(str(run_dir), *paths))
 
 
+def _settings(name: str | None = None, docs: str | None = None, check: bool = False) -> None:
+    """List what a run may be given, or tell what the setting NAME may be.
+
+    --docs FOLDER writes the tables of those pages instead; with --check only compare.
+    """
+    from llmsegnet_bundle.settings import tables
+
+    if docs is not None:
+        tables.write_pages(str(docs), check)
+    else:
+        print(tables.list_settings() if name is None else tables.describe_setting(str(name)))
+
+
 COMMANDS = {
     "ablate": _ablate,
     "assemble": _assemble,
@@ -262,6 +275,7 @@ COMMANDS = {
     "phantom": _phantom,
     "prepare": _prepare,
     "report": _report,
+    "settings": _settings,
     "split": _split,
 }
 

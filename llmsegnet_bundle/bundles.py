@@ -27,7 +27,16 @@ CONFIGS = {
     "metadata": ("metadata",),
 }
 FOLLOWING = ("inference", "evaluate")  # configs that take from the weights what these were trained with
+REMOVED = ("check_root", "check_training", "check_flags")  # of what configs of version 0.1.0 call
 Result = TypeVar("Result")
+
+
+def __getattr__(name: str) -> Any:
+    """Refuse what only configs of an older version call, with the cure."""
+    if name in REMOVED:
+        command = "python -m llmsegnet_bundle assemble"
+        raise ValueError(f"the configs of this bundle are of an older version; run `{command}` with its folder")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:
@@ -39,25 +48,6 @@ def exit_on_error(function: Callable[..., Result], *args: Any) -> Result:
         return function(*args)
     except ValueError as error:
         raise SystemExit(str(error)) from None
-
-
-def check_root(bundle_root: str | Path) -> None:
-    """Raise ValueError when `bundle_root` is no bundle, so that nothing is written to a wrong place."""
-    if not (Path(bundle_root) / "configs" / "metadata.json").is_file():
-        raise ValueError(f"bundle_root: {Path(bundle_root).resolve()} is no bundle; give --bundle_root bundles/NAME")
-
-
-def check_training(
-    bundle_root: str | Path, crop: Sequence[int], batch: Sequence[int], max_steps: int, val_interval: int
-) -> None:
-    """Raise ValueError, in one line that names the setting, when a run with these settings would fail later."""
-    check_root(bundle_root)
-    _check_numbers("crop", crop)
-    if not _are_ints(batch, 2) or batch[0] < 1 or batch[1] < 0:
-        raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
-    for name, value in (("max_steps", max_steps), ("val_interval", val_interval)):
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}: must be a whole number of at least 1, got {value}")
 
 
 def check_crop(network: nn.Module, crop: Sequence[int]) -> None:
@@ -75,28 +65,11 @@ def _backbones(network: nn.Module) -> list[EncoderDecoder]:
 
 
 def _check_sides(name: str, sides: Any, checks: Sequence[Callable[[list[int]], Any]]) -> None:
-    _check_numbers(name, sides)
     for check in checks:
         try:
             check(list(sides))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-
-
-def _check_numbers(name: str, sides: Any) -> None:
-    if not _are_ints(sides, 3) or min(sides) < 1:
-        raise ValueError(f"{name}: must be three whole numbers of at least 1, got {sides}")
-
-
-def _are_ints(values: Any, count: int) -> bool:
-    return isinstance(values, list | tuple) and len(values) == count and all(type(value) is int for value in values)
-
-
-def check_flags(flags: Mapping[str, Any]) -> None:
-    """Raise ValueError for a setting that is neither True nor False, such as the text "false", which counts as true."""
-    for name, value in flags.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"{name}: must be True or False, got {value!r}; write --{name} True or --{name} False")
 
 
 def check_deploy(deploy: str, alternate: bool = False) -> str:

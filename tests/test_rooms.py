@@ -20,6 +20,7 @@ ROOMS = [
     "loading",
     "text",
     "networks",
+    "run",
     "mixing",
     "ramps",
     "losses",

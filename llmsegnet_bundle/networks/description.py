@@ -13,25 +13,11 @@ from torch import Tensor, nn
 from llmsegnet_bundle import networks
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
+from llmsegnet_bundle.settings import read_table
 from llmsegnet_bundle.text import load_embedding
 
 # ids that inference and evaluation take from the weights, besides the class of `backbone`
-FOLLOWED = (
-    "in_channels",
-    "classes",
-    "crop",
-    "spacing_mm",
-    "intensity_transforms",
-    "base_filters",
-    "dropout",
-    "strides",
-    "kernels",
-    "fusion",
-    "grid",
-    "hidden",
-    "text_embedding",
-    "deploy",
-)
+FOLLOWED = (*(setting.name for setting in read_table().values() if setting.weights), "deploy")
 FREE = ("dropout", "deploy", "class_names")  # may differ from the weights': they change no weight and no input
 MEND = "take the weights' value by leaving the setting away, or give the config or the model_file that goes with it"
 
@@ -49,7 +35,7 @@ def describe(config: ConfigParser) -> dict[str, Any]:
     if "embedding" not in config:  # of a network without text
         settings.pop("text_embedding", None)
     elif not isinstance(settings["text_embedding"], Mapping):
-        settings["text_embedding"] = _text(config.get_parsed_content("embedding"))
+        settings["text_embedding"] = text_identity(config)
     settings["networks"] = 2 if hasattr(config.get_parsed_content("network_def"), "beta") else 1
     return settings
 
@@ -100,7 +86,9 @@ def build_network(alpha: nn.Module, beta: nn.Module, deploy: str, networks: int)
     return network
 
 
-def _text(embedding: Tensor | None) -> dict[str, Any] | str:
+def text_identity(config: ConfigParser) -> dict[str, Any] | str:
+    """Return sha256 and shape of the embedding of a config; "none" of a network without text."""
+    embedding = config.get_parsed_content("embedding") if "embedding" in config else None
     if embedding is None:
         return "none"
     sha256 = hashlib.sha256(embedding.contiguous().float().numpy().tobytes()).hexdigest()  # as `text.save_embedding`
