@@ -18,11 +18,12 @@ def _ablate(plan: str, check: bool = False) -> None:
     ablate(str(plan), check)
 
 
-def _assemble(bundle: str, check: bool = False) -> None:
-    """Write the configs of a bundle from the recipe and its dataset.yaml; with --check only compare."""
+def _assemble(bundle: str, *bundles: str, check: bool = False) -> None:
+    """Write the configs of each bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble
 
-    assemble(str(bundle), check)
+    for folder in (bundle, *bundles):
+        assemble(str(folder), check)
 
 
 def _bank(output: str, *embeddings: str) -> None:

@@ -1,8 +1,13 @@
 """Bundles run in process, small enough for a test."""
 
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from monai.bundle import ConfigWorkflow
+
+from llmsegnet_bundle.errors import told_in_one_line
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "left_atrium"
@@ -34,3 +39,14 @@ def run(names, scans, folder, bundle=BUNDLE, **overrides):
     flow = prepared(names, scans, folder, bundle, **overrides)
     flow.run()
     return flow.parser
+
+
+@contextmanager
+def refused(match, lines=1):
+    """Expect what `python -m monai.bundle` would end with in so many lines, without a traceback."""
+    with pytest.raises((RuntimeError, ValueError, SystemExit)) as stop:
+        yield
+    told = str(stop.value) if isinstance(stop.value, SystemExit) else told_in_one_line(stop.value)
+    assert told is not None, stop.value
+    assert re.search(match, told), told
+    assert len(told.splitlines()) == lines

@@ -19,6 +19,7 @@ from bundle_runs import BUNDLE, BUNDLES, ROOT, SMALL, prepared, run, workflow
 from medpy.metric import binary
 from monai.bundle import verify_net_in_out
 
+from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble, check_pair
 from llmsegnet_bundle.cases import make_split
 from llmsegnet_bundle.evaluation import evaluate
@@ -91,6 +92,17 @@ def test_inference_takes_the_items_of_monai_label(bundle, scans, tmp_path):
     item = preprocessing({"image": path, "image_path": path, "model": "left_atrium"})
     assert (item["image_path"], item["model"]) == (path, "left_atrium")
     assert item["image"].shape[0] == 1
+
+
+def test_assemble_takes_several_bundles(tmp_path, monkeypatch):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copyfile(BUNDLE / "dataset.yaml", folder / "dataset.yaml")
+    monkeypatch.setattr(sys, "argv", ["llmsegnet-bundle", "assemble", *map(str, folders)])
+    main()
+    for folder in folders:
+        assemble(folder, check=True)
 
 
 def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from bundle_runs import BUNDLE, workflow
 
-from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.errors import install, told_in_one_line
+from llmsegnet_bundle.files import read_mapping
 from llmsegnet_bundle.handlers import Average
 from llmsegnet_bundle.phantom import write_phantom
 
@@ -24,6 +26,28 @@ def test_refusal_of_a_constructor_is_found_among_the_causes(tmp_path):
 def test_errors_of_others_are_left_alone():
     assert told_in_one_line(raised(lambda: int("a"))) is None
     assert told_in_one_line(raised(lambda: Average(None).followed.nothing)) is None
+
+
+def test_several_faults_keep_a_line_each(monkeypatch):
+    monkeypatch.setattr("llmsegnet_bundle.files.yaml.load", lambda text, kind: ["a"])
+    monkeypatch.setattr("llmsegnet_bundle.files.Path.read_text", lambda self, encoding: "")
+    assert told_in_one_line(raised(lambda: read_mapping("one  fault\nand another"))) == (
+        "one fault\nand another must hold keys and values, got list"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "installed"),
+    [("monai.bundle.__main__", True), ("monailabel.interfaces.utils.app", True), ("pytest.__main__", False)],
+)
+def test_hook_is_that_of_the_programs_that_run_configs(name, installed, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "excepthook", before := sys.excepthook)
+    install(SimpleNamespace(__spec__=SimpleNamespace(name=name)))
+    assert (sys.excepthook is not before) == installed
+    if installed:
+        error = raised(lambda: Average(None, 2))
+        sys.excepthook(type(error), error, error.__traceback__)
+        assert capsys.readouterr().err == "ema: must be none, or a decay in 0 .. 1, got 2\n"
 
 
 @pytest.mark.slow

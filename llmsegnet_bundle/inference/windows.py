@@ -1,14 +1,16 @@
 """Inference over windows: probabilities averaged, strides as asked, in the arithmetic that the device is fast in."""
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from monai.inferers import SlidingWindowInferer
+from monai.data.utils import compute_importance_map
+from monai.inferers import SlidingWindowInfererAdapt
+from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor, nn
 
+from llmsegnet_bundle.inference.stitching import mean_slabs, row_starts, stitch
 from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes
 
 BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
@@ -19,7 +21,7 @@ SIGMA = (
 MOST_WINDOWS = 4  # a pass; on a CPU 2 and 4 were 1 to 6 % faster than 1
 
 
-class ProbabilityInferer(SlidingWindowInferer):
+class ProbabilityInferer(SlidingWindowInfererAdapt):
     """Average the softmax probabilities of overlapping windows; a smaller image is padded and cropped back.
 
     A module in evaluation mode answers with its batch norm folded into its convolutions, without a graph.
@@ -64,7 +66,7 @@ class ProbabilityInferer(SlidingWindowInferer):
             raise ValueError(
                 f'stride_voxel must be "half", "third", or 1 to the window {list(window)} per side, got {stride_voxel}'
             )
-        super().__init__(roi_size=list(window), mode=weights, sigma_scale=SIGMA, with_coord=True)
+        super().__init__(roi_size=list(window), mode=weights, sigma_scale=SIGMA, with_coord=True, buffer_steps=-1)
         self.window = window
         self.stride_voxel = stride_voxel
         self.flips = flips
@@ -73,36 +75,67 @@ class ProbabilityInferer(SlidingWindowInferer):
         self.batch = batch
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        probs, done = torch.empty(0), 0
+        for slab in self.slabs(inputs, network, *args, **kwargs):
+            if not done:
+                probs = torch.empty(*slab.shape[:2], *inputs.shape[2:], device=slab.device)
+            probs[..., done : done + slab.shape[-1]] = slab
+            done += slab.shape[-1]
+        return convert_to_dst_type(probs, inputs, dtype=probs.dtype, device=probs.device)[0]
+
+    def slabs(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Tensor]:
+        """Yield the answer in slabs along the last axis, (B, C, H, W, n) each; memory holds two windows' depth of it.
+
+        Where a GPU does not hold that, the windows are stitched on the CPU.
+        """
         if isinstance(network, nn.Module) and not isinstance(network, torch.jit.ScriptModule):
             network = network if network.training else fold_batch_norm(network)
         if (self.alternate or self.members) and not (hasattr(network, "alpha") and hasattr(network, "beta")):
             setting = "alternate" if self.alternate else "members"
             raise ValueError(f"{setting} needs a network with alpha and beta, got {type(network).__name__}")
-        strides = self.strides(inputs.shape[2:])
+        image = convert_to_tensor(inputs, dtype=torch.float32)  # plain
+        strides = self.strides(image.shape[2:])
         self.overlap: list[float] = _overlap(strides, self.window)
-        self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, inputs.device)
+        self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, image.device)
+        ask = self._network_asker(network, image.shape[2:], strides)
+        side, depth = image.shape[-1], self.window[2]
+        weights = compute_importance_map((depth,), self.mode, SIGMA, image.device)  # the Gaussian is a product of sides
+        starts = row_starts(side, depth, strides[2])
+        stitched: Callable[..., Any] = super().__call__
 
-        whole = tuple(max(side, window) for side, window in zip(inputs.shape[2:], self.window, strict=True))
+        @torch.no_grad()
+        def answer(row: int, start: int, last: Sequence[int] = ()) -> Any:
+            part = image[..., start : start + depth]
+            if not self.flips:
+                return stitched(part, ask, row, *args, **kwargs)
+            turns = [(*dims, *last) for dims in ((), (2,), (3,), (2, 3))]
+            return sum(stitched(part.flip(dims), ask, row, *args, **kwargs).flip(dims) / len(turns) for dims in turns)
 
-        def probs(windows: Tensor, boxes: Sequence[Sequence[slice]], *args: Any, **kwargs: Any) -> Tensor:
+        forth = stitch(starts, lambda i: answer(i, starts[i]), weights)
+        if not self.flips:
+            yield from forth
+            return
+        mirrored = [max(side - depth, 0) - start for start in reversed(starts)]
+        back = stitch(mirrored, lambda i: answer(len(starts) - 1 - i, mirrored[i], (4,)), weights)
+        yield from mean_slabs([forth, back])
+
+    def _network_asker(
+        self, network: Callable[..., Any], sides: Sequence[int], strides: Sequence[int]
+    ) -> Callable[..., Tensor]:
+        one_window = all(side <= window for side, window in zip(sides, self.window, strict=True))
+
+        def ask(windows: Tensor, boxes: Sequence[Sequence[slice]], row: int, *args: Any, **kwargs: Any) -> Tensor:
             asked: list[Any] = [network]
-            if self.alternate and tuple(windows.shape[2:]) != whole:
-                place = sum(math.ceil(side.start / s) for side, s in zip(boxes[0][2:], strides, strict=True))
-                asked = [(network.beta, network.alpha)[place % 2]]  # type: ignore[attr-defined]
+            if self.alternate and not one_window:
+                places = (math.ceil(side.start / s) for side, s in zip(boxes[0][2:4], strides[:2], strict=True))
+                asked = [(network.beta, network.alpha)[(row + sum(places)) % 2]]  # type: ignore[attr-defined]
             elif self.members:
                 asked = [network.alpha, network.beta]  # type: ignore[attr-defined]
             with autocast(windows.device):
                 logits = [net(windows, *args, **kwargs) for net in asked]
             return torch.cat([torch.softmax(one.float(), dim=1) for one in logits], dim=1)
 
-        sides = range(2, inputs.ndim)
-        turns = [dims for count in range(4) for dims in combinations(sides, count)] if self.flips else [()]
-        mean: Any = 0.0
-        with torch.inference_mode():
-            for dims in turns:
-                answer: Any = super().__call__(inputs.float().flip(dims), probs, *args, **kwargs)
-                mean = mean + answer.flip(dims) / len(turns)
-        return mean.clone()  # a normal tensor, that later steps may write to
+        return ask
 
     def strides(self, shape: Sequence[int]) -> list[int]:
         """Return the steps between windows over an image of `shape`."""

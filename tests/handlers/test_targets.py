@@ -88,6 +88,18 @@ def test_continued_run_learns_from_the_targets_that_it_had():
     assert seen + train(second, net, 4, first=2) == whole
 
 
+def test_teacher_answers_to_the_end(tmp_path):
+    net, file = network(), tmp_path / "model.pt"
+    nn.init.constant_(net.weight, 0.0)
+    torch.save({"weight": torch.zeros(1, 1), "bias": torch.tensor([10.0])}, file)
+    assert train(handler(Scans(), net, every=2, teacher=str(file)), net, 5) == [13] * 5
+
+
+def test_teacher_of_a_crop_is_refused():
+    with pytest.raises(ValueError, match="teacher: answers on whole scans"):
+        handler(Scans(), network(), kind="crop", teacher="model.pt")
+
+
 def test_crops_of_the_paper_need_no_targets():
     scans, net = Scans(), network()
     train(handler(scans, net, kind="crop"), net, 2)
