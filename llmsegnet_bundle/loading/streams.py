@@ -197,7 +197,13 @@ def two_stream_loader(
     rank: int = 0,
     ranks: int = 1,
 ) -> DataLoader:
-    """Return the endless loader of a `TwoStreamDataset`; arguments as in `TwoStreamBatchSampler`."""
+    """Return the endless loader of a `TwoStreamDataset`; arguments as in `TwoStreamBatchSampler`.
+
+    Raises:
+        ValueError: with workers for crops that are drawn on a GPU, which other processes cannot use.
+    """
+    if workers and dataset.device.type != "cpu":
+        raise ValueError(f"workers: must be 0 where scans are kept on {dataset.device}, or give --cache_device cpu")
     sampler = TwoStreamBatchSampler(dataset.labeled, len(dataset), batch, seed, rank, ranks)
     # its own generator: a new iterator would draw from the global one, and a continued run then differ
     own = torch.Generator()
