@@ -1,9 +1,9 @@
-"""Cases worked on by several processes, with a progress bar."""
+"""Cases worked on by several processes, with a progress bar, or by several threads."""
 
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
@@ -46,5 +46,14 @@ def map_cases(
     with ProcessPoolExecutor(min(workers, len(cases)), context, initializer=start) as pool:
         try:
             yield from bar(pool.map(work, cases))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def in_threads(work: Callable[[Case], Result], cases: Sequence[Case], threads: int) -> Iterator[Result]:
+    """Yield the results in order, of that many cases at a time; the first error in order, or Ctrl-C, stops the rest."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from pool.map(work, cases)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -27,7 +27,7 @@ class ScanTargets:
     learns from the targets that it had.
 
     Args:
-        dataset: gets the targets; crops must be drawn in this process.
+        dataset: gets the targets; workers that draw crops from it start anew.
         network: the pair, or its average.
         inferer: `ProbabilityInferer` with `members`.
         kind: "scan" for the answers of alpha and of beta, each its peer's target; "scan_mean" for the mean of both in
@@ -77,6 +77,7 @@ class ScanTargets:
             self.teacher = copy.deepcopy(self.network)
         self._answer(engine)
         self.renewal = waited // self.every
+        self._draw_anew(engine)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.teacher is None else self.teacher.state_dict()
@@ -99,3 +100,10 @@ class ScanTargets:
         if self.renewal < 0:
             again = f", every {self.every} steps" if self.every < math.inf else ""
             tqdm.write(f"targets of {len(scans)} unlabeled scans in {time.monotonic() - began:.0f} s{again}")
+
+    def _draw_anew(self, engine: Workflow) -> None:
+        # worker processes have copies of the dataset as it was, and batches ahead: new ones begin at this step
+        loader: Any = engine.state.dataloader
+        if getattr(loader, "num_workers", 0):
+            loader.batch_sampler.start_step = engine.state.iteration
+            engine.set_data(loader)

@@ -1,72 +1,124 @@
 """Two-stream loading: batches with fixed shares of labeled and unlabeled crops, the same for the same seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import CacheDataset, PersistentDataset
-from monai.data.utils import pickle_hashing
-from monai.transforms import Compose
+import torch.distributed as dist
+from monai.transforms import Compose, Transform
 from monai.transforms.traits import RandomizableTrait
 from monai.utils import convert_to_tensor
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
+from tqdm import tqdm
 
-from llmsegnet_bundle.cases import fingerprint
+from llmsegnet_bundle.cases import Item
+from llmsegnet_bundle.loading.cache import ScanCache, making_threads, prepare
+from llmsegnet_bundle.loading.scratch import ScratchTensors
+from llmsegnet_bundle.parallel import in_threads
+from llmsegnet_bundle.precision import free_bytes
+
+CACHE_MODES = ("auto", "memory", "disk")
 
 
-class TwoStreamDataset(CacheDataset):
-    """Scans in memory, labeled ones first; an item is asked for with the seed of its random transforms.
+class TwoStreamDataset(Dataset):
+    """Scans, labeled ones first; an item is asked for with the seed of its random transforms.
+
+    What the transforms make of a scan before the first random one is made once and kept, as plain tensors. No random
+    transform may write into it: the first one cuts from it.
 
     Args:
         data: labeled items, `{"image": path, "label": path}`.
         unlabeled: items without a label key.
-        transform: MONAI `Compose`; what stands before its first random transform is done once and kept.
-        cache_dir: keep that on disk too, for the next start: a file for each version of a scan (its path, size and
-            time of change) and of the transforms; None keeps nothing.
-        device: where what is kept in memory lies, and where crops are drawn.
-        num_workers: threads that fill the cache.
-        progress: show a bar while the cache fills.
+        transform: MONAI `Compose`.
+        cache_dir: keeps that on disk, as a `ScanCache`, for crops or for the next start; None keeps nothing.
+        cache_mode: "memory" cuts crops from memory, "disk" from the files in `cache_dir`, which may then be larger than
+            memory; "auto" from memory when half of what is free holds the scans and their targets, else from disk.
+        target_channels: of the targets that unlabeled scans may get, counted for "auto".
+        device: where what is kept in memory lies, and where crops are drawn from it.
+        progress: show a bar while scans are made.
+
+    Raises:
+        ValueError: when `cache_mode` is another word, or "disk" without `cache_dir`.
     """
 
     def __init__(
         self,
-        data: Sequence[dict[str, Any]],
+        data: Sequence[Item],
         transform: Compose,
-        unlabeled: Sequence[dict[str, Any]] = (),
+        unlabeled: Sequence[Item] = (),
         cache_dir: str | Path | None = None,
+        cache_mode: str = "auto",
+        target_channels: int = 0,
         device: torch.device | str = "cpu",
-        num_workers: int = 2,
         progress: bool = True,
     ) -> None:
-        items = [*data, *unlabeled]
+        if cache_mode not in CACHE_MODES:
+            raise ValueError(f"cache_mode: must be {', '.join(CACHE_MODES)}, got {cache_mode!r}")
+        if cache_mode == "disk" and cache_dir is None:
+            raise ValueError("cache_mode: disk needs a folder; give a --cache_dir that is not none")
         self.labeled = len(data)
+        self.transform = transform
         self.device = torch.device(device)
-        self.disk: PersistentDataset | None = None
-        if cache_dir is not None:
-            first_random = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait))
-            kept = Compose(transform.transforms[:first_random])
-            self.disk = PersistentDataset(items, kept, cache_dir, fingerprint, hash_transform=pickle_hashing)
-        # not copied for each crop: the first random transform cuts from a scan and leaves it as it is
-        super().__init__(items, transform, num_workers=num_workers, progress=progress, copy_cache=False)
+        self.first_random = transform.get_index_of_first(
+            lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform)
+        )
+        kept = Compose(transform.transforms[: self.first_random])
+        items = [*data, *unlabeled]
+        self.scans: Sequence[dict[str, Tensor]] | ScanCache
+        self.targets: dict[int, Tensor] | ScratchTensors = {}
+        if cache_dir is None:
+            made = in_threads(partial(prepare, transform=kept), items, making_threads(items))
+            bar = tqdm(made, total=len(items), desc="preprocessing", unit="scan", disable=not progress)
+            self.scans = [self._placed(scan) for scan in bar]
+            return
+        cache = ScanCache(items, kept, cache_dir, progress)
+        needed = cache.size_bytes() + _target_bytes(cache, range(self.labeled, len(items)), target_channels)
+        room = free_bytes(self.device) // 2 // (_processes() if self.device.type == "cpu" else 1)
+        if cache_mode == "memory" or (cache_mode == "auto" and needed <= room):
+            self.scans = [self._placed(cache.load(scan)) for scan in range(len(items))]
+            return
+        self.device = torch.device("cpu")
+        self.scans, self.targets = cache, ScratchTensors(cache_dir)
+        if progress:
+            told = f"scans and targets take {needed / 1e9:.1f} GB, memory has {room / 1e9:.1f} GB for them"
+            print(f"crops are cut from the files in {cache.folder}: {told}")
 
-    def _load_cache_item(self, idx: int) -> Any:
-        item = super()._load_cache_item(idx) if self.disk is None else self.disk[idx]
-        return {key: value.to(self.device) if isinstance(value, Tensor) else value for key, value in item.items()}
+    @property
+    def in_memory(self) -> bool:
+        """Whether crops are cut from memory."""
+        return not isinstance(self.scans, ScanCache)
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:
+        scan, seed = index
+        self.transform.set_random_state(seed=seed)
+        target = {"target": self.targets[scan]} if scan in self.targets else {}
+        item: Any = self.scans[scan] | target
+        return item if self.first_random is None else self.transform(item, start=self.first_random)
 
     def image(self, scan: int) -> Tensor:
         """Return the image (K, H, W, D) of a scan, as it is kept."""
-        return self._cache[scan]["image"]
+        return self.scans[scan]["image"]
 
     def set_target(self, scan: int, probs: Tensor) -> None:
         """Keep probabilities (2C, H, W, D) with a scan, so that its crops have them too, under "target"."""
-        self._cache[scan]["target"] = probs.to(self.device, torch.float16)
+        self.targets[scan] = probs.to(self.device, torch.float16)
 
-    def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:  # type: ignore[override]
-        scan, seed = index
-        self.transform.set_random_state(seed=seed)
-        return super().__getitem__(scan)
+    def _placed(self, scan: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {key: tensor.to(self.device) for key, tensor in scan.items()}
+
+
+def _processes() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _target_bytes(cache: ScanCache, scans: Iterable[int], channels: int) -> int:
+    return sum(2 * channels * cache[scan]["image"][0].numel() for scan in scans) if channels else 0
 
 
 class TwoStreamBatchSampler(Sampler):
@@ -145,7 +197,13 @@ def two_stream_loader(
     rank: int = 0,
     ranks: int = 1,
 ) -> DataLoader:
-    """Return the endless loader of a `TwoStreamDataset`; arguments as in `TwoStreamBatchSampler`."""
+    """Return the endless loader of a `TwoStreamDataset`; arguments as in `TwoStreamBatchSampler`.
+
+    Raises:
+        ValueError: with workers for crops that are drawn on a GPU, which other processes cannot use.
+    """
+    if workers and dataset.device.type != "cpu":
+        raise ValueError(f"workers: must be 0 where scans are kept on {dataset.device}, or give --cache_device cpu")
     sampler = TwoStreamBatchSampler(dataset.labeled, len(dataset), batch, seed, rank, ranks)
     # its own generator: a new iterator would draw from the global one, and a continued run then differ
     own = torch.Generator()

@@ -1,6 +1,7 @@
 """Transforms that MONAI lacks: to the working grid and back, crops in one resampling, what becomes of an answer."""
 
 from llmsegnet_bundle.transforms.answer import AlignLabeld, CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
+from llmsegnet_bundle.transforms.compact import CompactFractionsd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
 
@@ -8,6 +9,7 @@ __all__ = [
     "AffineCropd",
     "AlignLabeld",
     "CheckScand",
+    "CompactFractionsd",
     "FillBackgroundd",
     "SaveCased",
     "Uncertaintyd",
