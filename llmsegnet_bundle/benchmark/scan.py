@@ -72,7 +72,7 @@ def segment(bundle: str, image: str, output_dir: str, plain: bool) -> float:
     parser["bundle_root"], parser["dataset_dir"], parser["output_dir"] = bundle, image, output_dir
     if plain:
         parser["imports"].append("$import llmsegnet_bundle.benchmark.scan")
-        parser["inferer"] = {"_target_": "llmsegnet_bundle.benchmark.scan.FieldTestLoop", "window": "@window"}
+        parser["inferer"]["probs"] = {"_target_": "llmsegnet_bundle.benchmark.scan.FieldTestLoop", "window": "@window"}
         parser["network"] = "$@network_def.to(@device)"
     load_weights(parser.get_parsed_content("network"), Path(bundle) / "models" / "model.pt")
     evaluator = parser.get_parsed_content("evaluator")
