@@ -1,6 +1,7 @@
 """From a preprocessed image to maps on the grid of its file, in memory that hardly grows with classes and slices."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -55,6 +56,7 @@ class MapInferer(Inferer):
         if len(inputs) != 1:
             raise ValueError(f"image: must be one at a time, as scans differ in size, got {len(inputs)}")
         meta = MetaTensor(torch.empty(0)).copy_meta_from(inputs[0])
+        meta.applied_operations = deepcopy(meta.applied_operations)  # undoing a crop empties its record
         size = tuple(inputs.shape[2:])
         slabs: Iterable[Tensor]
         if hasattr(self.probs, "slabs") and self._on_working_grid(meta):
