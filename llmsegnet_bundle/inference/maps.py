@@ -1,5 +1,7 @@
 """From a preprocessed image to maps on the grid of its file, in memory that hardly grows with classes and slices."""
 
+import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -13,8 +15,9 @@ from monai.transforms.utils import allow_missing_keys_mode, convert_applied_inte
 from monai.utils import TraceKeys
 from torch import Tensor
 
+from llmsegnet_bundle.inference.windows import free_bytes
 from llmsegnet_bundle.transforms import WorkingGridd
-from llmsegnet_bundle.transforms.grid import resize_slabs
+from llmsegnet_bundle.transforms.grid import PART_BYTES, resize_slabs
 
 
 class MapInferer(Inferer):
@@ -28,6 +31,7 @@ class MapInferer(Inferer):
         probs: `ProbabilityInferer`, or another one, whose answer is taken as one slab.
         transform: the preprocessing that the images went through.
         answer: makes maps of a slab's {"pred": probabilities}: "pred", the class of each voxel, and perhaps others.
+        classes: C. Where a scan with so many needs more memory than is free, a line tells so beforehand.
         key: of the image in the preprocessing.
 
     Shape:
@@ -43,10 +47,12 @@ class MapInferer(Inferer):
         probs: Inferer,
         transform: Compose,
         answer: Callable[[dict[str, Tensor]], Mapping[str, Tensor]],
+        classes: int,
         key: str = "image",
     ) -> None:
         super().__init__()
         self.probs, self.answer, self.key = probs, answer, key
+        self.channels = classes * (2 if getattr(probs, "members", False) else 1)
         steps = list(transform.flatten().transforms)
         at = max((i for i, step in enumerate(steps) if isinstance(step, WorkingGridd)), default=-1)
         self.grid = steps[at] if at >= 0 else None
@@ -59,7 +65,9 @@ class MapInferer(Inferer):
         meta.applied_operations = deepcopy(meta.applied_operations)  # undoing a crop empties its record
         size = tuple(inputs.shape[2:])
         slabs: Iterable[Tensor]
-        if hasattr(self.probs, "slabs") and self._on_working_grid(meta):
+        in_slabs = hasattr(self.probs, "slabs") and self._on_working_grid(meta)
+        self._warn_of_memory(inputs, meta, in_slabs)
+        if in_slabs:
             slabs = (slab[0] for slab in self.probs.slabs(inputs, network, *args, **kwargs))
         else:
             whole = MetaTensor(torch.as_tensor(self.probs(inputs, network, *args, **kwargs))[0]).copy_meta_from(meta)
@@ -74,6 +82,28 @@ class MapInferer(Inferer):
         found = self._maps(slabs, size)
         maps = {name: _one_of_batch(self._on_file(part, meta), as_batch) for name, part in found.items()}
         return maps if len(maps) > 1 else maps["pred"]
+
+    def _warn_of_memory(self, inputs: Tensor, meta: MetaTensor, in_slabs: bool) -> None:
+        need, free = self.bytes_needed(inputs, meta, in_slabs), free_bytes("cpu")
+        if need > free:
+            told = " x ".join(str(side) for side in inputs.shape[2:])
+            print(
+                f"warning: {meta.meta.get('filename_or_obj', 'the scan')} with {told} voxels on the working grid needs "
+                f"about {need / 1e9:.1f} GB more, {free / 1e9:.1f} GB are free; a coarser spacing_mm, a flatter window "
+                "or fewer maps need less",
+                file=sys.stderr,
+            )
+
+    def bytes_needed(self, inputs: Tensor, meta: MetaTensor, in_slabs: bool) -> int:
+        """Return about how much memory of the machine an answer takes beside the image."""
+        *sides, depth = inputs.shape[2:]
+        of_map = self.answer({"pred": torch.ones(self.channels, 1, 1, 1)}).values()
+        grids = [done for done in meta.applied_operations if done[TraceKeys.CLASS_NAME] == WorkingGridd.__name__]
+        size = grids[-1][TraceKeys.ORIG_SIZE] if grids else inputs.shape[2:]
+        maps = math.prod(size) * sum(len(part) * part.element_size() for part in of_map)
+        held = min(depth, 2 * self.probs.window[2]) if in_slabs else 2 * depth  # slices of all classes
+        stitched = 4 * self.channels * math.prod(sides) * held if inputs.device.type == "cpu" else 0
+        return maps + stitched + min(4 * PART_BYTES, 4 * 4 * self.channels * math.prod(size))
 
     def _on_working_grid(self, meta: MetaTensor) -> bool:
         done = meta.applied_operations

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from llmsegnet_bundle.scans.geometry import check_spacing_mm
 
+PART_BYTES = 2**28  # of probabilities on a scan's grid at once
+
 
 class WorkingGridd(MapTransform, InvertibleTransform):
     """Bring scans to a spacing by averaging what lies in a voxel, and labels to the fraction of each class in it.
@@ -125,7 +127,9 @@ def resize(volume: Tensor, size: Sequence[int]) -> Tensor:
     return resized
 
 
-def resize_slabs(slabs: Iterable[Tensor], depth: int, size: Sequence[int], part_bytes: int = 2**28) -> Iterator[Tensor]:
+def resize_slabs(
+    slabs: Iterable[Tensor], depth: int, size: Sequence[int], part_bytes: int = PART_BYTES
+) -> Iterator[Tensor]:
     """Yield `resize` of a volume that comes in slabs along its last axis, in slabs too, each as soon as it is known.
 
     Args:
