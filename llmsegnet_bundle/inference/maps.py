@@ -51,7 +51,8 @@ class MapInferer(Inferer):
         key: str = "image",
     ) -> None:
         super().__init__()
-        self.probs, self.answer, self.key = probs, answer, key
+        self.probs: Any = probs
+        self.answer, self.key = answer, key
         self.channels = classes * (2 if getattr(probs, "members", False) else 1)
         steps = list(transform.flatten().transforms)
         at = max((i for i, step in enumerate(steps) if isinstance(step, WorkingGridd)), default=-1)
@@ -132,7 +133,7 @@ class MapInferer(Inferer):
 
 
 def _one_of_batch(volume: MetaTensor, as_batch: bool) -> MetaTensor:
-    if not as_batch:
-        return volume[None]
-    meta = collate_meta_tensor_fn([MetaTensor(torch.empty(0)).copy_meta_from(volume)])  # stacks no volume
+    meta = volume
+    if as_batch:
+        meta = collate_meta_tensor_fn([MetaTensor(torch.empty(0)).copy_meta_from(volume)])  # stacks no volume
     return MetaTensor(volume.as_tensor()[None]).copy_meta_from(meta)

@@ -89,9 +89,7 @@ def test_scan_that_memory_does_not_hold_is_told_and_answered(free, told, monkeyp
     item = transform({"image": image})
     found = MapInferer(ProbabilityInferer((8, 8, 8)), transform, ARGMAX, classes=3)(item["image"][None], network)
     assert found.shape == (1, 1, 20, 37, 24)
-    line = (
-        r"warning: big.nii.gz with 48 x 5 x 18 voxels on the working grid needs about 0\.\d GB more, 0.0 GB are"
-    )
+    line = r"warning: big.nii.gz with 48 x 5 x 18 voxels on the working grid needs about 0\.\d GB more, 0.0 GB are"
     assert bool(re.search(line, capsys.readouterr().err)) == told
 
 
