@@ -3,8 +3,8 @@
 import copy
 import ctypes
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,8 @@ from monai.inferers import SimpleInferer
 from monai.utils import set_determinism
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+_freed_memory = {"kept": False}  # by the whole process
 
 
 def has_bf16(device: torch.device | str) -> bool:
@@ -95,11 +97,40 @@ def keep_freed_memory() -> None:
     By default glibc maps every large tensor anew and the system clears each page at its first use: half the time of a
     training step on a CPU. Call it before the first large tensor; elsewhere it does nothing.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    _freed_memory["kept"] = True
+    _set_malloc(mmaps=0, trim_bytes=-1)  # never trimmed
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Do as `keep_freed_memory` within, then give all of it back; where the process does so anyway, change nothing.
+
+    For windows between transforms of whole scans, whose large tensors of several sizes would leave holes: the steps
+    before the windows of a CT of 512x512x600 voxels took 4.2 GB with it and take 3.0 GB.
+    """
+    if _freed_memory["kept"]:
+        yield
+        return
+    try:
+        _set_malloc(mmaps=0, trim_bytes=-1)
+        yield
+    finally:
+        _set_malloc(mmaps=65_536, trim_bytes=131_072)  # glibc's defaults
+        trim = _libc("malloc_trim")
+        if trim:
+            trim(0)
+
+
+def _set_malloc(mmaps: int, trim_bytes: int) -> None:
+    mallopt = _libc("mallopt")
     if mallopt:
         m_trim_threshold, m_mmap_max = -1, -4  # of malloc.h
-        mallopt(m_mmap_max, 0)
-        mallopt(m_trim_threshold, -1)  # never
+        mallopt(m_mmap_max, mmaps)
+        mallopt(m_trim_threshold, trim_bytes)
+
+
+def _libc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 class AutocastInferer(SimpleInferer):

@@ -11,7 +11,7 @@ from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor, nn
 
 from llmsegnet_bundle.inference.stitching import mean_slabs, row_starts, stitch
-from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes
+from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes, freed_memory_kept
 
 BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
 EVEN = {"half": 2, "third": 3}
@@ -111,13 +111,11 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
             turns = [(*dims, *last) for dims in ((), (2,), (3,), (2, 3))]
             return sum(stitched(part.flip(dims), ask, row, *args, **kwargs).flip(dims) / len(turns) for dims in turns)
 
-        forth = stitch(starts, lambda i: answer(i, starts[i]), weights)
-        if not self.flips:
-            yield from forth
-            return
         mirrored = [max(side - depth, 0) - start for start in reversed(starts)]
+        forth = stitch(starts, lambda i: answer(i, starts[i]), weights)
         back = stitch(mirrored, lambda i: answer(len(starts) - 1 - i, mirrored[i], (4,)), weights)
-        yield from mean_slabs([forth, back])
+        with freed_memory_kept():
+            yield from mean_slabs([forth, back]) if self.flips else forth
 
     def _network_asker(
         self, network: Callable[..., Any], sides: Sequence[int], strides: Sequence[int]
