@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
+import torch.distributed as dist
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer
@@ -12,7 +13,7 @@ from torch.optim import Optimizer
 
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import cutmix, draw_cutmix
-from llmsegnet_bundle.precision import AutocastInferer
+from llmsegnet_bundle.precision import AutocastInferer, needs_fp16
 
 
 class CoTrainer(Trainer):
@@ -23,9 +24,9 @@ class CoTrainer(Trainer):
     (B - L, 2C, H, W, D) in a batch, the probabilities of alpha and beta that `handlers.ScanTargets` keeps, unlabeled
     crops are learned from these; else the peer answers on the crop, in training mode and without noise.
 
-    `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the
-    ramp weight "weight" of the step. Beta's forward starts after alpha's backward has freed its activations, so that a
-    step needs the memory of one network.
+    `state.output` holds as floats "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the
+    ramp weight "weight" of the step. On a GPU without bfloat16 losses are scaled for float16. Beta's forward starts
+    after alpha's backward has freed its activations, so that a step needs the memory of one network.
 
     Args:
         device: where the networks are.
@@ -96,15 +97,17 @@ class CoTrainer(Trainer):
         self.micro_batches = micro_batches
         self.strong_views = strong_views
         self.jitter = jitter
+        # `scaler` is of the engine, which sets it at each run
+        self.loss_scaler = torch.GradScaler(torch.device(device).type, enabled=needs_fp16(device))
 
-    def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, Tensor | float]:
+    def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, float]:
         image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, K, H, W, D)
         label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, C, H, W, D)
         labeled = len(label)
         weight = self.ramp(engine.state.iteration - 1) if labeled < len(image) else 0.0
         unlabeled = image[labeled:] if weight else image[:0]
         target = batchdata["target"].to(engine.state.device) if weight and "target" in batchdata else None
-        text_index = self._draw_text()
+        text_index = self._draw_text(engine.state.iteration)
         self.alpha.train()
         self.beta.train()
         self.alpha_optimizer.zero_grad()
@@ -114,10 +117,12 @@ class CoTrainer(Trainer):
         parts = [[None] * self.micro_batches if x is None else x.tensor_split(self.micro_batches) for x in streams]
         terms = [self._learn(x_l, x_u, y, t, weight, text_index) for x_l, x_u, y, t in zip(*parts, strict=True)]
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        self.alpha_optimizer.step()
-        self.beta_optimizer.step()
+        self.loss_scaler.step(self.alpha_optimizer)
+        self.loss_scaler.step(self.beta_optimizer)
+        self.loss_scaler.update()
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
-        return {"weight": weight} | {name: torch.stack([part[name] for part in terms]).mean() for name in terms[0]}
+        means = torch.stack([torch.stack([part[name] for part in terms]).mean() for name in terms[0]])
+        return {"weight": weight} | dict(zip(terms[0], means.tolist(), strict=True))  # a GPU is waited for once
 
     def _learn(
         self,
@@ -162,12 +167,16 @@ class CoTrainer(Trainer):
         if target is not None:
             terms["usl"] = self.unsupervised_loss(logits[labeled:], target)
             loss = loss + weight * terms["usl"]
-        (loss / self.micro_batches).backward()
+        self.loss_scaler.scale(loss / self.micro_batches).backward()
         return {name: value.detach() for name, value in (terms | {"loss": loss}).items()}
 
-    def _draw_text(self) -> int | None:
+    def _draw_text(self, step: int) -> int | None:
         texts = getattr(_unwrapped(self.alpha), "texts", 0)
-        return int(torch.randint(texts, ())) if texts else None
+        if not texts:
+            return None
+        # processes draw from generators of their own, but train on one text
+        shared = torch.Generator().manual_seed(step) if dist.is_available() and dist.is_initialized() else None
+        return int(torch.randint(texts, (), generator=shared))
 
     @torch.no_grad()
     def _target(self, network: nn.Module, unlabeled: Tensor, text_index: int | None) -> Tensor:

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -140,7 +141,7 @@ def test_micro_batches_average_the_gradients_of_their_parts():
     assert got.keys() == wanted[0].keys()
     for name, value in got.items():
         torch.testing.assert_close(value, (wanted[0][name] + wanted[1][name]) / 2, rtol=1e-3, atol=1e-5, msg=name)
-    assert trainer.state.output["loss"].shape == ()
+    assert isinstance(trainer.state.output["loss"], float)
 
 
 def test_micro_batches_split_both_shares():
@@ -148,7 +149,32 @@ def test_micro_batches_split_both_shares():
     pair.alpha.register_forward_hook(lambda network, images, logits: crops.append(len(images[0])))
     trainer, _ = gradients_of_a_step(pair, make_batch(), micro_batches=2)
     assert crops == [1, 2, 1, 2]  # target, then student, of a labeled and an unlabeled crop each
-    assert trainer.state.output["alpha_usl"].isfinite()
+    assert math.isfinite(trainer.state.output["alpha_usl"])
+
+
+def test_scaled_losses_move_the_weights_as_they_are(monkeypatch):
+    pair, moved = make_pair(), []
+    for scaled in (False, True):
+        monkeypatch.setattr("llmsegnet_bundle.trainer.needs_fp16", lambda device, scaled=scaled: scaled)
+        own = copy.deepcopy(pair)
+        torch.manual_seed(7)
+        trainer = make_trainer(own, make_batch(), 2)
+        trainer.run()
+        assert trainer.loss_scaler.is_enabled() == scaled
+        moved.append([*own.parameters()])
+    for plain, from_scaled in zip(*moved, strict=True):
+        torch.testing.assert_close(plain, from_scaled)
+
+
+def test_processes_train_on_one_text(monkeypatch):
+    trainer = make_trainer(make_pair(), make_batch(), 1)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    drawn = []
+    for rank in range(2):
+        torch.manual_seed(rank)
+        drawn.append([trainer._draw_text(step) for step in range(1, 30)])
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == {0, 1, 2}
 
 
 def seen_by_students(pair, batch, **settings):
