@@ -17,6 +17,19 @@ from llmsegnet_bundle.text.encoders import encode
 from llmsegnet_bundle.text.texts import group_texts, read_texts
 
 KEY = "text_embedding"
+# of the provenance: what weights keep of the text that they were trained with
+DESCRIBED = (
+    "organ",
+    "class_names",
+    "written_by",
+    "date",
+    "edited",
+    "encoder_kind",
+    "encoder",
+    "encoder_revision",
+    "pooling",
+    "replaces_sha256",
+)
 
 
 def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any]) -> None:
@@ -65,6 +78,18 @@ def load_provenance(path: str | Path) -> dict[str, Any]:
     """Return what `save_embedding` was told of an embedding's origin, and its `sha256`, as far as the file has them."""
     metadata, _ = _read(path)
     return {**json.loads(metadata.get("provenance", "{}")), "sha256": metadata.get("sha256")}
+
+
+def describe_embedding(path: str | Path) -> dict[str, Any]:
+    """Return what weights keep of an embedding file: `sha256` and `shape` of its numbers, organ, encoder, revision.
+
+    Raises:
+        ValueError: when the file is missing or no such file.
+    """
+    metadata, embedding = _read(path)
+    origin = json.loads(metadata.get("provenance", "{}"))
+    told = {key: origin[key] for key in DESCRIBED if key in origin}
+    return {"sha256": _sha256(embedding), "shape": list(embedding.shape), **told}
 
 
 def embed(texts: str | Path, output: str | Path, encoder: str | Path, like: str | Path | None = None) -> None:
