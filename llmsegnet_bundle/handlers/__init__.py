@@ -5,6 +5,7 @@ from llmsegnet_bundle.handlers.checkpoint import Checkpoint
 from llmsegnet_bundle.handlers.progress import Progress, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
+from llmsegnet_bundle.handlers.share import TextShare
 from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
 from llmsegnet_bundle.handlers.targets import ScanTargets
 
@@ -18,5 +19,6 @@ __all__ = [
     "ScanTargets",
     "StepLimit",
     "SyncBuffers",
+    "TextShare",
     "loss_terms",
 ]
