@@ -7,6 +7,7 @@ from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
 from llmsegnet_bundle.handlers.share import TextShare
 from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
+from llmsegnet_bundle.handlers.swap import SwapText
 from llmsegnet_bundle.handlers.targets import ScanTargets
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RunRecord",
     "ScanTargets",
     "StepLimit",
+    "SwapText",
     "SyncBuffers",
     "TextShare",
     "loss_terms",

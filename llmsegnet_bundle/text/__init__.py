@@ -10,6 +10,7 @@ from llmsegnet_bundle.text.embedding import (
     save_embedding,
 )
 from llmsegnet_bundle.text.measured import measured_sentences, measured_texts
+from llmsegnet_bundle.text.organs import known_organs, organ_index
 
 __all__ = [
     "check_absent",
@@ -17,10 +18,12 @@ __all__ = [
     "describe_organ",
     "embed",
     "export_bank",
+    "known_organs",
     "load_embedding",
     "load_provenance",
     "measured_sentences",
     "measured_texts",
     "open_model",
+    "organ_index",
     "save_embedding",
 ]

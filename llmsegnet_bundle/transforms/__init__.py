@@ -3,12 +3,14 @@
 from llmsegnet_bundle.transforms.answer import AlignLabeld, CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
+from llmsegnet_bundle.transforms.organ import OrganIndexd
 
 __all__ = [
     "AffineCropd",
     "AlignLabeld",
     "CheckScand",
     "FillBackgroundd",
+    "OrganIndexd",
     "SaveCased",
     "Uncertaintyd",
     "WorkingGridd",

@@ -74,14 +74,15 @@ def test_weights_refuse_another_text_and_take_the_same_numbers_of_any_file(tmp_p
     write_weights({}, file, {"settings": describe(ConfigParser(with_text(tmp_path)))})
     check_config(ConfigParser(with_text(tmp_path, "copy.safetensors", "hepar")), file)
     wanted = (
-        r"text_embedding: .*model\.pt was trained with the text of liver with sha256 \w{12}, encoded by tiny of 0123abcd, "
-        r"this config has the text of spleen with sha256 \w{12}, .*; take the weights' value by leaving the setting away"
+        r"text_embedding: .*model\.pt was trained with the text of liver with sha256 \w{12}, "
+        r"encoded by tiny of 0123abcd, this config has the text of spleen with sha256 \w{12}, .*; "
+        r"take the weights' value by leaving the setting away"
     )
     with pytest.raises(ValueError, match=wanted):
         check_config(ConfigParser(with_text(tmp_path, "other.safetensors", "spleen", torch.zeros(2, 3))), file)
     shipped = {"text_embedding": {"sha256": "0123456789abcdef", "shape": [2, 3]}}  # by weights of version 0.1.0
     write_weights({}, file, {"settings": TOLD | shipped})
-    with pytest.raises(ValueError, match="was trained with the text with sha256 0123456789ab, this config has the text"):
+    with pytest.raises(ValueError, match="trained with the text with sha256 0123456789ab, this config has the text"):
         check_config(ConfigParser(with_text(tmp_path)), file)
 
 

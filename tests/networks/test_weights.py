@@ -100,7 +100,9 @@ def test_weights_that_nothing_describes_are_refused_with_another_text(tmp_path, 
     (tmp_path / "half.json").unlink()
     load_weights(pair(), tmp_path / "half.pt")
     assert "half.pt has no half.json beside it" in capsys.readouterr().out
-    with pytest.raises(ValueError, match=r"text_embedding: .*model\.pt was trained with another text than this config has"):
+    with pytest.raises(
+        ValueError, match=r"text_embedding: .*model\.pt was trained with another text than this config has"
+    ):
         load_weights(pair(seed=1), file)
 
 
