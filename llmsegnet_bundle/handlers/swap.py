@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Events
 from monai.engines import Workflow
+from monai.networks.utils import eval_mode
 from monai.transforms import Compose
 from torch import Tensor, nn
 
@@ -68,7 +69,7 @@ class SwapText:
             text = () if organ is None else (organ[None].to(engine.state.device),)
             self._add("right", name, item)
             for word, rows in self.texts.items():
-                with _swapped(engine.network, rows):
+                with _swapped(engine.network, rows), eval_mode(engine.network):
                     probs = engine.inferer(item["image"][None].to(engine.state.device), engine.network, *text)[0]
                 self._add(word, name, self.transform({**item, "pred": probs}))
 
