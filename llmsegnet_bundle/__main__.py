@@ -65,15 +65,16 @@ def _describe(
     print(f"{output}: written by {language_model.name}; read it, models err")
 
 
-def _embed(texts: str, output: str, *, encoder: str, like: str | None = None) -> None:
-    """Encode the texts of a YAML file into an embedding file.
+def _embed(texts: Sequence[str] | str, output: str, *, encoder: str, like: str | None = None) -> None:
+    """Encode the texts of a YAML file, or of several organs' files with commas between, into an embedding file.
 
     --encoder is sentence:ID, causal_lm:ID, token_ids:ID (a Hugging Face id, folder or GGUF file), bank:FILE.npz, or
     random, constant or one_hot of the size of --like FILE.safetensors; docs/text.md.
     """
     from llmsegnet_bundle.text import embed
 
-    embed(str(texts), str(output), str(encoder), None if like is None else str(like))
+    files = _names(texts) or []
+    embed(files[0] if len(files) == 1 else files, str(output), str(encoder), None if like is None else str(like))
 
 
 def _halve(model_file: str, output: str) -> None:

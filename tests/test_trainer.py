@@ -48,9 +48,9 @@ def make_trainer(pair, batch, steps, noise=0.2, lr=0.05, **settings):
 def literal_step(pair, batch, lr):
     """METHOD.md section 6 once more: a network at a time, a crop and a voxel box at a time, no noise."""
     xl, xu, yl = batch["image"][:2], batch["image"][2:], batch["label"].argmax(1, keepdim=True)  # indices
-    text = int(torch.randint(3, ()))
+    text = torch.cat([torch.zeros(4, 1).long(), torch.randint(3, (4, 1))], dim=1)
     with torch.no_grad():
-        t_alpha, t_beta = pair.alpha(xu, text).softmax(1), pair.beta(xu, text).softmax(1)
+        t_alpha, t_beta = pair.alpha(xu, text[2:]).softmax(1), pair.beta(xu, text[2:]).softmax(1)
     draw = draw_cutmix(xu.shape[2:], 4, 2)
     mixed, target = xu.clone(), t_alpha.clone()
     for i in range(2):
@@ -135,6 +135,8 @@ def gradients_of_a_step(pair, batch, **settings):
 
 def test_micro_batches_average_the_gradients_of_their_parts():
     pair, batch = make_pair(), make_batch(unlabeled=0)  # no CutMix, which mixes across the batch
+    for net in (pair.alpha, pair.beta):
+        net.text_embedding[:] = net.text_embedding[0]  # each part draws the texts of its own crops
     parts = [{key: value[i : i + 1] for key, value in batch.items()} for i in range(2)]
     wanted = [gradients_of_a_step(copy.deepcopy(pair), part)[1] for part in parts]
     trainer, got = gradients_of_a_step(pair, batch, micro_batches=2)
@@ -238,3 +240,19 @@ def test_a_weight_of_zero_leaves_unlabeled_crops_out():
 def test_unknown_strong_views_are_refused():
     with pytest.raises(ValueError, match="strong_views: must be beta or both, got 'alpha'"):
         make_trainer(make_pair(), make_batch(), 1, strong_views="alpha")
+
+
+def test_crops_are_seen_with_a_text_of_their_own_organ():
+    torch.manual_seed(0)
+    text = F.normalize(torch.randn(3, 1, 2, 8), dim=-1)
+    nets = [LLMSegNet(VNet(base_filters=4), text, grid=(2, 2, 2), hidden=4) for _ in range(2)]
+    pair, seen = LLMSegNetPair(*nets), []
+    for net in nets:
+        net.register_forward_hook(lambda _, args, logits: seen.append(args[1]))
+    organs = torch.tensor([[2], [0], [1], [0]])
+    gradients_of_a_step(pair, make_batch() | {"organ": organs}, micro_batches=2)
+    of_targets, of_students = [t for t in seen if len(t) == 1], [t for t in seen if len(t) == 2]
+    assert [t[:, 0].tolist() for t in of_targets] == [[1]] * 2 + [[0]] * 2
+    assert [t[:, 0].tolist() for t in of_students] == [[2, 1]] * 2 + [[0, 0]] * 2
+    assert torch.equal(of_students[0], of_students[1])  # the same for both networks
+    assert {int(n) for t in of_students for n in t[:, 1]} <= {0, 1}

@@ -92,7 +92,9 @@ class ScanTargets:
         began, scans = time.monotonic(), range(self.dataset.labeled, len(self.dataset))
         self.teacher.eval()
         for scan in scans:
-            probs = self.inferer(self.dataset.image(scan)[None].to(engine.state.device), self.teacher)[0]
+            organ = self.dataset.organ(scan)
+            text = () if organ is None else (organ[None],)
+            probs = self.inferer(self.dataset.image(scan)[None].to(engine.state.device), self.teacher, *text)[0]
             if self.kind == "scan_mean":
                 alpha, beta = probs.chunk(2)
                 probs = ((alpha + beta) / 2).repeat(2, 1, 1, 1)

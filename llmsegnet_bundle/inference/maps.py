@@ -15,7 +15,7 @@ from monai.transforms.utils import allow_missing_keys_mode, convert_applied_inte
 from monai.utils import TraceKeys
 from torch import Tensor
 
-from llmsegnet_bundle.inference.windows import free_bytes
+from llmsegnet_bundle.precision import free_bytes
 from llmsegnet_bundle.transforms import WorkingGridd
 from llmsegnet_bundle.transforms.grid import PART_BYTES, resize_slabs
 

@@ -105,6 +105,10 @@ class TwoStreamDataset(Dataset):
         """Return the image (K, H, W, D) of a scan, as it is kept."""
         return self.scans[scan]["image"]
 
+    def organ(self, scan: int) -> Tensor | None:
+        """Return which of several organs a scan is asked for, (1,); None where there is one."""
+        return self._cache[scan].get("organ")
+
     def set_target(self, scan: int, probs: Tensor) -> None:
         """Keep probabilities (2C, H, W, D) with a scan, so that its crops have them too, under "target"."""
         self.targets[scan] = probs.to(self.device, torch.float16)
@@ -182,10 +186,10 @@ def _generator(seed: int, position: int, purpose: int) -> torch.Generator:
 def collate(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Stack a batch whose first L items have a label: "image" (B, K, H, W, D), "label" (L, C, H, W, D).
 
-    "target" (B - L, 2C, H, W, D) too, where the unlabeled ones have it.
+    "target" (B - L, 2C, H, W, D) too, where the unlabeled ones have it, and "organ" (B, 1) where all have it.
     """
     # plain tensors: each operation on MONAI's MetaTensor takes a detour
-    streams = {key: [item[key] for item in items if key in item] for key in ("image", "label", "target")}
+    streams = {key: [item[key] for item in items if key in item] for key in ("image", "label", "target", "organ")}
     return {key: convert_to_tensor(torch.stack(values)) for key, values in streams.items() if values}
 
 

@@ -6,9 +6,7 @@ from pathlib import Path
 import ignite.distributed as idist
 from torch import Tensor, nn
 
-from llmsegnet_bundle.networks.weights import file_sha256, read_description, read_weights
-
-TEXT = "text_embedding"  # a run's own text stays
+from llmsegnet_bundle.networks.weights import TEXT, file_sha256, read_description, read_weights
 
 
 def start_from(network: nn.Module, init_from: str | Sequence[str] | None, setting: str = "init_from") -> None:
@@ -18,7 +16,7 @@ def start_from(network: nn.Module, init_from: str | Sequence[str] | None, settin
     alpha, when it holds a pair) and beta the second (its beta). A network without text gets alpha's backbone.
 
     Args:
-        network: `LLMSegNetPair`, or a backbone; its text stays.
+        network: `LLMSegNetPair`, or a backbone; a run's own text stays.
         init_from: a file, two as a list or as the text "[A,B]"; None loads nothing.
         setting: the id that names the files, for what is printed and raised.
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 import llmsegnet_bundle.transforms
 from llmsegnet_bundle.files import write_texts
 
+TEXT = "text_embedding"  # the buffer of a network's text
+
 
 def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, description: Mapping[str, Any]) -> None:
     """Write weights, and beside them a JSON file of the same name that says what they are.
@@ -85,13 +87,15 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
     """Load `model_file` into `network`, strictly, and say so when nothing tells what the weights are.
 
     Raises:
-        ValueError: as `read_weights` and `read_description`, or when the weights are another network's.
+        ValueError: as `read_weights` and `read_description`, or when the weights are another network's or, with nothing
+            that describes them, hold another text.
     """
     weights = read_weights(model_file)
     described = read_description(model_file)
     if reason := _misfit(network, weights):
         raise ValueError(f"model_file: {model_file} does not fit this network ({reason})")
     if not described:
+        _check_text(network, weights, model_file)
         print(f"{model_file} has no {_beside(Path(model_file)).name} beside it; taken as trained with these settings")
     network.load_state_dict(weights)
 
@@ -136,6 +140,16 @@ def _misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
         if weights[name].shape != value.shape:
             return f"{name} is {list(weights[name].shape)}, here {list(value.shape)}"
     return next((f"{name} has no place" for name in weights if name not in own), "")
+
+
+def _check_text(network: nn.Module, weights: Mapping[str, Tensor], model_file: str | Path) -> None:
+    for name, own in network.state_dict().items():
+        # halves, as shared weights may be
+        if name.endswith(TEXT) and not torch.allclose(own.cpu().half().float(), weights[name].half().float()):
+            raise ValueError(
+                f"text_embedding: {model_file} was trained with another text than this config has; give the "
+                "text_embedding that goes with it"
+            )
 
 
 def _check_harmless(value: Any, file: Path) -> None:

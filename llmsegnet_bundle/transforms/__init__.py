@@ -4,6 +4,7 @@ from llmsegnet_bundle.transforms.answer import AlignLabeld, CheckScand, FillBack
 from llmsegnet_bundle.transforms.compact import CompactFractionsd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
+from llmsegnet_bundle.transforms.organ import OrganIndexd
 
 __all__ = [
     "AffineCropd",
@@ -11,6 +12,7 @@ __all__ = [
     "CheckScand",
     "CompactFractionsd",
     "FillBackgroundd",
+    "OrganIndexd",
     "SaveCased",
     "Uncertaintyd",
     "WorkingGridd",

@@ -94,6 +94,18 @@ def test_weights_with_more_than_the_network_are_refused(tmp_path):
         load_weights(pair(text=False), saved(without_text(pair()), tmp_path / "model.pt"))
 
 
+def test_weights_that_nothing_describes_are_refused_with_another_text(tmp_path, capsys):
+    file = saved(pair(), tmp_path / "model.pt")
+    halve_weights(file, tmp_path / "half.pt")
+    (tmp_path / "half.json").unlink()
+    load_weights(pair(), tmp_path / "half.pt")
+    assert "half.pt has no half.json beside it" in capsys.readouterr().out
+    with pytest.raises(
+        ValueError, match=r"text_embedding: .*model\.pt was trained with another text than this config has"
+    ):
+        load_weights(pair(seed=1), file)
+
+
 def without_text(network):
     for member in (network.alpha, network.beta):
         del member.text_embedding
