@@ -246,6 +246,26 @@ def _report(
     print(write_report(str(run_dir), *paths))
 
 
+def _segment(source: str, output: str, bundle: str = "left_atrium", **settings: Any) -> None:
+    """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
+
+    --bundle is a name or a folder. Ids of its inference.json follow, as in --largest_component True --device cpu.
+    """
+    from llmsegnet_bundle.inference.segmenter import segment_files
+
+    segment_files(str(source), str(output), str(bundle), **settings)
+
+
+def _download(name: str, source: str, sha256: str | None = None) -> None:
+    """Fetch a bundle into the user's cache, where `segment --bundle NAME` finds it; docs/sharing.md.
+
+    --source is the URL or path of a zip, or hf://OWNER/REPOSITORY; --sha256 what the zip must have.
+    """
+    from llmsegnet_bundle.sharing import download_bundle
+
+    print(download_bundle(str(name), str(source), None if sha256 is None else str(sha256)))
+
+
 COMMANDS = {
     "ablate": _ablate,
     "assemble": _assemble,
@@ -254,6 +274,7 @@ COMMANDS = {
     "compare": _compare,
     "demo": _demo,
     "describe": _describe,
+    "download": _download,
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
@@ -261,6 +282,7 @@ COMMANDS = {
     "phantom": _phantom,
     "prepare": _prepare,
     "report": _report,
+    "segment": _segment,
     "split": _split,
 }
 

@@ -24,6 +24,7 @@ ROOMS = [
     "ramps",
     "losses",
     "trainer",
+    "sharing",
     "inference",
     "metrics",
     "evaluation",
