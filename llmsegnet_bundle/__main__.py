@@ -246,14 +246,19 @@ def _report(
     print(write_report(str(run_dir), *paths))
 
 
-def _segment(source: str, output: str, bundle: str = "left_atrium", **settings: Any) -> None:
+def _segment(source: str, output: str, bundle: str = "left_atrium", format: str = "nifti", **settings: Any) -> None:
     """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
 
-    --bundle is a name or a folder. Ids of its inference.json follow, as in --largest_component True --device cpu.
+    --bundle is a name or a folder; --format nifti or dicom-seg (of DICOM series). Ids of its inference.json follow, as
+    in --largest_component True --device cpu.
     """
+    from llmsegnet_bundle.inference.dicom_out import segment_to_dicom
     from llmsegnet_bundle.inference.segmenter import segment_files
 
-    segment_files(str(source), str(output), str(bundle), **settings)
+    formats = {"nifti": segment_files, "dicom-seg": segment_to_dicom}
+    if format not in formats:
+        raise ValueError(f"format: must be {' or '.join(formats)}, got {format!r}")
+    formats[format](str(source), str(output), str(bundle), **settings)
 
 
 def _download(name: str, source: str, sha256: str | None = None) -> None:
@@ -264,6 +269,24 @@ def _download(name: str, source: str, sha256: str | None = None) -> None:
     from llmsegnet_bundle.sharing import download_bundle
 
     print(download_bundle(str(name), str(source), None if sha256 is None else str(sha256)))
+
+
+def _package(bundle: str, output_dir: str = ".", weights_url: str | None = None) -> None:
+    """Pack a bundle with weights into BUNDLE-vVERSION.zip; docs/sharing.md."""
+    from llmsegnet_bundle.sharing import package_bundle
+
+    print(package_bundle(str(bundle), str(output_dir), weights_url))
+
+
+def _publish(bundle: str, repository: str, dry_run: bool = True, private: bool = True) -> None:
+    """Upload a bundle to OWNER/REPOSITORY of the Hugging Face Hub; only --dry_run False does; docs/sharing.md."""
+    from llmsegnet_bundle.sharing import publish_bundle
+
+    for flag in (dry_run, private):
+        if not isinstance(flag, bool):
+            raise ValueError(f"dry_run and private: must be True or False, got {flag!r}")
+    print("\n".join(publish_bundle(str(bundle), str(repository), dry_run, private)))
+    print("not uploaded; --dry_run False uploads it" if dry_run else f"uploaded to {repository}")
 
 
 COMMANDS = {
@@ -279,8 +302,10 @@ COMMANDS = {
     "evaluate": _evaluate,
     "halve": _halve,
     "new": _new,
+    "package": _package,
     "phantom": _phantom,
     "prepare": _prepare,
+    "publish": _publish,
     "report": _report,
     "segment": _segment,
     "split": _split,

@@ -2,5 +2,7 @@
 
 from llmsegnet_bundle.sharing.fetching import download_bundle
 from llmsegnet_bundle.sharing.finding import find_bundle
+from llmsegnet_bundle.sharing.packing import package_bundle
+from llmsegnet_bundle.sharing.publishing import publish_bundle
 
-__all__ = ["download_bundle", "find_bundle"]
+__all__ = ["download_bundle", "find_bundle", "package_bundle", "publish_bundle"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from llmsegnet_bundle.networks.weights import file_sha256
 
 MANIFEST = "manifest.json"
+OTHERS = (MANIFEST, "README.md", ".gitattributes", ".cache")  # the last three are added by the Hub and its client
 
 
 def write_manifest(bundle: Path) -> None:
@@ -32,5 +33,4 @@ def check_manifest(bundle: Path) -> None:
 
 def _names(bundle: Path) -> list[str]:
     files = (path.relative_to(bundle) for path in sorted(bundle.rglob("*")) if path.is_file())
-    # what the Hub's client leaves beside what it fetched
-    return [file.as_posix() for file in files if file.as_posix() != MANIFEST and file.parts[0] != ".cache"]
+    return [file.as_posix() for file in files if file.parts[0] not in OTHERS]
