@@ -289,6 +289,17 @@ def _publish(bundle: str, repository: str, dry_run: bool = True, private: bool =
     print("not uploaded; --dry_run False uploads it" if dry_run else f"uploaded to {repository}")
 
 
+def _view(scan: str, mask: str, output: str | None = None, label: str | None = None) -> None:
+    """Write an HTML page of a scan and its mask in three planes; --label adds another mask; docs/report.md."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.report import write_viewer
+    from llmsegnet_bundle.scans import case_name
+
+    page = Path(f"{case_name(str(mask))}.html") if output is None else str(output)
+    print(write_viewer(str(scan), str(mask), page, None if label is None else str(label)))
+
+
 COMMANDS = {
     "ablate": _ablate,
     "assemble": _assemble,
@@ -309,6 +320,7 @@ COMMANDS = {
     "report": _report,
     "segment": _segment,
     "split": _split,
+    "view": _view,
 }
 
 
