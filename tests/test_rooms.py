@@ -25,6 +25,7 @@ ROOMS = [
     "ramps",
     "losses",
     "trainer",
+    "sharing",
     "inference",
     "metrics",
     "evaluation",
