@@ -117,7 +117,7 @@ class CoTrainer(Trainer):
 
         streams = (image[:labeled], image[used], label, target, text[:labeled], text[used])
         parts = [[None] * self.micro_batches if x is None else x.tensor_split(self.micro_batches) for x in streams]
-        terms = [self._learn(*part, weight) for part in zip(*parts, strict=True)]
+        terms = [self._learn(x_l, x_u, y, t, e_l, e_u, weight) for x_l, x_u, y, t, e_l, e_u in zip(*parts, strict=True)]
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self.loss_scaler.step(self.alpha_optimizer)
         self.loss_scaler.step(self.beta_optimizer)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from ignite.engine import Events
-from monai.engines import Workflow
+from monai.engines import SupervisedEvaluator, Workflow
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
@@ -59,7 +59,7 @@ class SwapText:
             engine.add_event_handler(Events.ITERATION_COMPLETED, self)
             engine.add_event_handler(Events.COMPLETED, self.write)
 
-    def __call__(self, engine: Workflow) -> None:
+    def __call__(self, engine: SupervisedEvaluator) -> None:
         for case, item in zip(engine.state.batch, engine.state.output, strict=True):
             organ = case.get("organ")  # (1,)
             name = "all" if organ is None else self.organs[int(organ)]
