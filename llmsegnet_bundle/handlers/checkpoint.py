@@ -17,6 +17,7 @@ from monai.utils import set_determinism
 from torch import nn
 from tqdm import tqdm
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
 from llmsegnet_bundle.networks.weights import write_weights
 from llmsegnet_bundle.run import Run
@@ -197,10 +198,8 @@ class Checkpoint:
 
 
 def _write(content: Any, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    torch.save(content, part)
-    part.replace(file)
+    with whole_file(file) as part, part.open("wb") as stream:
+        torch.save(content, stream)
 
 
 def _random_states() -> dict[str, Any]:

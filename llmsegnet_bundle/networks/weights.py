@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import llmsegnet_bundle.transforms
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import whole_file, write_texts
 
 TEXT = "text_embedding"  # the buffer of a network's text
 
@@ -19,21 +19,25 @@ TEXT = "text_embedding"  # the buffer of a network's text
 def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, description: Mapping[str, Any]) -> None:
     """Write weights, and beside them a JSON file of the same name that says what they are.
 
-    Each file is replaced whole. The description holds the sha256 of the weights, so that one that is not theirs, as
-    after a crash between the two, is refused instead of believed.
+    Each file is replaced whole, and neither by weights that are not finite. The description holds the sha256 of the
+    weights, so that one that is not theirs, as after a crash between the two, is refused instead of believed.
 
     Args:
         weights: a network's state dict.
         model_file: `model.pt`; its folder is made when missing.
         description: what can be written as JSON: "settings" of `description.describe`, "selection" and the like.
+
+    Raises:
+        ValueError: when a number of the weights is not finite, or as `files.whole_file`.
     """
     file = Path(model_file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    torch.save(dict(weights), part)
-    content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
+    if name := not_finite(weights):
+        raise ValueError(f"{file} is left as it was: {name} of the new weights is not finite; lower learning_rate")
+    with whole_file(file) as part:
+        with part.open("wb") as stream:
+            torch.save(dict(weights), stream)
+        content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
     text = json.dumps(content, indent=1) + "\n"
-    part.replace(file)
     write_texts(file.parent, {_beside(file).name: text})
 
 
@@ -45,7 +49,7 @@ def read_weights(model_file: str | Path, setting: str = "model_file") -> dict[st
         setting: id that named the file, for the error.
 
     Raises:
-        ValueError: when the file is missing, unreadable or holds more than weights.
+        ValueError: when the file is missing or unreadable, holds more than weights, or a number that is not finite.
     """
     if not Path(model_file).is_file():
         raise ValueError(f"{setting}: {model_file} does not exist; train first, or give the model.pt of a training")
@@ -56,7 +60,14 @@ def read_weights(model_file: str | Path, setting: str = "model_file") -> dict[st
         raise ValueError(f"{setting}: {model_file} holds no weights ({reason})") from None
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise ValueError(f"{setting}: {model_file} holds more than weights; give a model.pt of a training")
+    if name := not_finite(weights):
+        raise ValueError(f"{setting}: {model_file} holds numbers that are not finite ({name}); give other weights")
     return weights
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> str:
+    """Return the name of the first tensor with a number that is not finite; "" when there is none."""
+    return next((name for name, value in weights.items() if not torch.isfinite(value).all()), "")
 
 
 def read_description(model_file: str | Path) -> dict[str, Any]:
@@ -113,13 +124,20 @@ def refuse_misfit(network: nn.Module, weights: Mapping[str, Tensor], prefix: str
 def halve_weights(model_file: str | Path, output: str | Path) -> None:
     """Write the weights of `model_file` in half precision; loading brings them back to the network's own.
 
+    A tensor with a number that half precision does not hold, as a large variance of batch norm, stays as it is.
+
     Raises:
         ValueError: when `model_file` is missing or holds no weights.
     """
     weights, described = read_weights(model_file), read_description(model_file)
     described.pop("sha256", None)
-    halves = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    halves = {name: _half(value) for name, value in weights.items()}
     write_weights(halves, output, described)
+
+
+def _half(value: Tensor) -> Tensor:
+    half = value.half() if value.is_floating_point() else value
+    return half if torch.isfinite(half).all() else value
 
 
 def file_sha256(file: str | Path) -> str:
@@ -139,6 +157,8 @@ def _misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
             return f"{name} is missing"
         if weights[name].shape != value.shape:
             return f"{name} is {list(weights[name].shape)}, here {list(value.shape)}"
+    if name := not_finite(weights):
+        return f"{name} is not finite"
     return next((f"{name} has no place" for name in weights if name not in own), "")
 
 

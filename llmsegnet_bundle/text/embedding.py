@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.text.bank import write_bank
 from llmsegnet_bundle.text.encoders import encode
 from llmsegnet_bundle.text.texts import group_texts, read_texts
@@ -43,14 +44,9 @@ def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any
         provenance: what JSON can hold.
     """
     data = text_embedding.contiguous().float()
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(
-            {KEY: data}, part, metadata={"provenance": json.dumps(provenance, default=str), "sha256": _sha256(data)}
-        )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    told = {"provenance": json.dumps(provenance, default=str), "sha256": _sha256(data)}
+    with whole_file(path) as part:
+        part.write_bytes(save({KEY: data}, told))
 
 
 def load_embedding(path: str | Path) -> Tensor | None:
@@ -127,7 +123,6 @@ def embed(
         vectors = vectors.unflatten(0, (len(groups), -1))
     if like is not None:
         origin["replaces_sha256"] = load_provenance(like)["sha256"]
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
     save_embedding(Path(output), vectors, content | origin)
 
 
@@ -156,7 +151,6 @@ def export_bank(output: str | Path, embeddings: Sequence[str | Path]) -> None:
         rows.append(embedding.flatten(0, -2))
     if not rows:
         raise ValueError("bank: give at least one embedding file")
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
     write_bank(output, labels, torch.cat(rows))
 
 
