@@ -18,11 +18,12 @@ def _ablate(plan: str, check: bool = False) -> None:
     ablate(str(plan), check)
 
 
-def _assemble(bundle: str, check: bool = False) -> None:
-    """Write the configs of a bundle from the recipe and its dataset.yaml; with --check only compare."""
+def _assemble(bundle: str, *bundles: str, check: bool = False) -> None:
+    """Write the configs of each bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble
 
-    assemble(str(bundle), check)
+    for folder in (bundle, *bundles):
+        assemble(str(folder), check)
 
 
 def _bank(output: str, *embeddings: str) -> None:
@@ -64,15 +65,16 @@ def _describe(
     print(f"{output}: written by {language_model.name}; read it, models err")
 
 
-def _embed(texts: str, output: str, *, encoder: str, like: str | None = None) -> None:
-    """Encode the texts of a YAML file into an embedding file.
+def _embed(texts: Sequence[str] | str, output: str, *, encoder: str, like: str | None = None) -> None:
+    """Encode the texts of a YAML file, or of several organs' files with commas between, into an embedding file.
 
     --encoder is sentence:ID, causal_lm:ID, token_ids:ID (a Hugging Face id, folder or GGUF file), bank:FILE.npz, or
     random, constant or one_hot of the size of --like FILE.safetensors; docs/text.md.
     """
     from llmsegnet_bundle.text import embed
 
-    embed(str(texts), str(output), str(encoder), None if like is None else str(like))
+    files = _names(texts) or []
+    embed(files[0] if len(files) == 1 else files, str(output), str(encoder), None if like is None else str(like))
 
 
 def _halve(model_file: str, output: str) -> None:
@@ -100,7 +102,7 @@ def _benchmark(
     scans: int = 1,
     plot: str = "",
 ) -> None:
-    """Measure step, authors_step, arithmetic, scan, start, processes, size or all against the plain way; see docs."""
+    """Measure step, authors_step, arithmetic, scan, start, processes, size, many or all; see docs/performance.md."""
     from llmsegnet_bundle.benchmark import benchmark
 
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
@@ -246,6 +248,73 @@ def _report(
     print(write_report(str(run_dir), *paths))
 
 
+def _settings(name: str | None = None, docs: str | None = None, check: bool = False) -> None:
+    """List what a run may be given, or tell what the setting NAME may be.
+
+    --docs FOLDER writes the tables of those pages instead; with --check only compare.
+    """
+    from llmsegnet_bundle.settings import tables
+
+    if docs is not None:
+        tables.write_pages(str(docs), check)
+    else:
+        print(tables.list_settings() if name is None else tables.describe_setting(str(name)))
+
+
+def _segment(source: str, output: str, bundle: str = "left_atrium", format: str = "nifti", **settings: Any) -> None:
+    """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
+
+    --bundle is a name or a folder; --format nifti or dicom-seg (of DICOM series). Ids of its inference.json follow, as
+    in --largest_component True --device cpu.
+    """
+    from llmsegnet_bundle.inference.dicom_out import segment_to_dicom
+    from llmsegnet_bundle.inference.segmenter import segment_files
+
+    formats = {"nifti": segment_files, "dicom-seg": segment_to_dicom}
+    if format not in formats:
+        raise ValueError(f"format: must be {' or '.join(formats)}, got {format!r}")
+    formats[format](str(source), str(output), str(bundle), **settings)
+
+
+def _download(name: str, source: str, sha256: str | None = None) -> None:
+    """Fetch a bundle into the user's cache, where `segment --bundle NAME` finds it; docs/sharing.md.
+
+    --source is the URL or path of a zip, or hf://OWNER/REPOSITORY; --sha256 what the zip must have.
+    """
+    from llmsegnet_bundle.sharing import download_bundle
+
+    print(download_bundle(str(name), str(source), None if sha256 is None else str(sha256)))
+
+
+def _package(bundle: str, output_dir: str = ".", weights_url: str | None = None) -> None:
+    """Pack a bundle with weights into BUNDLE-vVERSION.zip; docs/sharing.md."""
+    from llmsegnet_bundle.sharing import package_bundle
+
+    print(package_bundle(str(bundle), str(output_dir), weights_url))
+
+
+def _publish(bundle: str, repository: str, dry_run: bool = True, private: bool = True) -> None:
+    """Upload a bundle to OWNER/REPOSITORY of the Hugging Face Hub; only --dry_run False does; docs/sharing.md."""
+    from llmsegnet_bundle.sharing import publish_bundle
+
+    for flag in (dry_run, private):
+        if not isinstance(flag, bool):
+            raise ValueError(f"dry_run and private: must be True or False, got {flag!r}")
+    print("\n".join(publish_bundle(str(bundle), str(repository), dry_run, private)))
+    print("not uploaded; --dry_run False uploads it" if dry_run else f"uploaded to {repository}")
+
+
+def _view(scan: str, mask: str, output: str | None = None, label: str | None = None) -> None:
+    """Write an HTML page of a scan and its mask in three planes; --label adds another mask; docs/report.md."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.report import write_viewer
+    from llmsegnet_bundle.scans import case_name
+
+    page = Path(f"{case_name(str(mask))}.html") if output is None else str(output)
+    print(write_viewer(str(scan), str(mask), page, None if label is None else str(label)))
+
+
 COMMANDS = {
     "ablate": _ablate,
     "assemble": _assemble,
@@ -254,14 +323,20 @@ COMMANDS = {
     "compare": _compare,
     "demo": _demo,
     "describe": _describe,
+    "download": _download,
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
     "new": _new,
+    "package": _package,
     "phantom": _phantom,
     "prepare": _prepare,
+    "publish": _publish,
     "report": _report,
+    "segment": _segment,
+    "settings": _settings,
     "split": _split,
+    "view": _view,
 }
 
 

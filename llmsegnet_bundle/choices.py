@@ -1,9 +1,10 @@
 """Values of a config that follow from another one, for what a single expression would be too long for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from monai.engines import PrepareBatchExtraInput, default_prepare_batch
 
 
 def by_device(device: torch.device | str, gpu: Any, cpu: Any) -> Any:
@@ -25,3 +26,8 @@ def by_classes(classes: int, choices: Mapping[str, Any]) -> Any:
 def first_or_all(datalist: str | None, first: int) -> int | str:
     """Return how many scans are labeled: all of a split file, the `first` ones of a folder without one."""
     return first if datalist is None else "all"
+
+
+def by_organs(organs: Sequence[str]) -> Callable[..., Any]:
+    """Return what an engine makes of a batch: image and label, for a network of several organs with the case's own."""
+    return PrepareBatchExtraInput({"text": "organ"}) if organs else default_prepare_batch

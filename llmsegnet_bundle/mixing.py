@@ -16,7 +16,13 @@ class CutMixDraw:
     boxes: tuple[tuple[int, int, int, int], ...]
 
 
-def draw_cutmix(size: Sequence[int], batch: int, unlabeled: int, concentration: float = 4.0) -> CutMixDraw:
+def draw_cutmix(
+    size: Sequence[int],
+    batch: int,
+    unlabeled: int,
+    concentration: float = 4.0,
+    tasks: Sequence[int] | None = None,
+) -> CutMixDraw:
     """Draw the mixing of one step from torch's global generator (METHOD.md section 6, grade A).
 
     lambda ~ Beta(concentration, concentration) once; per crop a box of side sqrt(1 - lambda) of x and y, centre
@@ -26,9 +32,16 @@ def draw_cutmix(size: Sequence[int], batch: int, unlabeled: int, concentration: 
         size: (H, W, D) of the crops.
         batch: crops in the whole batch.
         unlabeled: crops to mix, at most `batch`.
+        concentration: of the Beta distribution.
+        tasks: what is segmented in each crop of the batch; partners are of one task. None for the same in all.
     """
     share = float(torch.distributions.Beta(concentration, concentration).sample())
-    partners = torch.randperm(batch)[:unlabeled].tolist()
+    drawn = torch.randperm(batch).tolist()
+    kinds = [0] * batch if tasks is None else tasks
+    partners = []
+    for kind in kinds[batch - unlabeled :]:
+        partners.append(next(partner for partner in drawn if kinds[partner] == kind))
+        drawn.remove(partners[-1])
     boxes = []
     for _ in range(unlabeled):
         edges: list[int] = []

@@ -1,9 +1,9 @@
-"""Several processes: cases worked on with a progress bar, and a GPU each for a training."""
+"""Cases worked on by several processes, with a progress bar, or by several threads; a GPU for each process."""
 
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
@@ -51,7 +51,17 @@ def map_cases(
             pool.shutdown(cancel_futures=True)
 
 
-def local_device() -> torch.device:
-    """Return the GPU of this process of torchrun, the CPU on a machine without one."""
-    cuda = torch.cuda.is_available()
-    return torch.device("cuda", torch.distributed.get_node_local_rank()) if cuda else torch.device("cpu")
+def take_device() -> torch.device:
+    """Return the GPU of this process of torchrun, made its current one; the CPU on a machine without one."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", torch.distributed.get_node_local_rank())
+    torch.cuda.set_device(device)  # else all processes gather on the first GPU
+    return device
+def in_threads(work: Callable[[Case], Result], cases: Sequence[Case], threads: int) -> Iterator[Result]:
+    """Yield the results in order, of that many cases at a time; the first error in order, or Ctrl-C, stops the rest."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from pool.map(work, cases)
+        finally:
+            pool.shutdown(cancel_futures=True)

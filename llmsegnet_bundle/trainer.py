@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import cutmix, draw_cutmix
-from llmsegnet_bundle.precision import AutocastInferer
+from llmsegnet_bundle.precision import AutocastInferer, needs_fp16
 
 
 class CoTrainer(Trainer):
@@ -23,9 +23,12 @@ class CoTrainer(Trainer):
     (B - L, 2C, H, W, D) in a batch, the probabilities of alpha and beta that `handlers.ScanTargets` keeps, unlabeled
     crops are learned from these; else the peer answers on the crop, in training mode and without noise.
 
-    `state.output` holds the detached "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the
-    ramp weight "weight" of the step. Beta's forward starts after alpha's backward has freed its activations, so that a
-    step needs the memory of one network.
+    Each crop is seen with one of its organ's texts, drawn anew, the same for both networks. With several organs "organ"
+    (B, 1) in a batch tells which, and CutMix mixes crops of the same one.
+
+    `state.output` holds as floats "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the
+    ramp weight "weight" of the step. On a GPU without bfloat16 losses are scaled for float16. Beta's forward starts
+    after alpha's backward has freed its activations, so that a step needs the memory of one network.
 
     Args:
         device: where the networks are.
@@ -97,8 +100,10 @@ class CoTrainer(Trainer):
         self.micro_batches = micro_batches
         self.strong_views = strong_views
         self.jitter = jitter
+        # `scaler` is of the engine, which sets it at each run
+        self.loss_scaler = torch.GradScaler(torch.device(device).type, enabled=needs_fp16(device))
 
-    def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, Tensor | float]:
+    def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, float]:
         image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, K, H, W, D)
         label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, C, H, W, D)
         labeled = len(label)
@@ -106,22 +111,24 @@ class CoTrainer(Trainer):
         if self.micro_batches < 1 or labeled % self.micro_batches or (len(image) - labeled) % self.micro_batches:
             shares = [labeled, len(image) - labeled]
             raise ValueError(f"micro_batches: must divide both shares of batch {shares}, got {self.micro_batches}")
-        unlabeled = image[labeled:] if weight else image[:0]
+        used = slice(labeled, None) if weight else slice(0)  # of the unlabeled crops
         target = batchdata["target"].to(engine.state.device) if weight and "target" in batchdata else None
-        text_index = self._draw_text()
+        text = self._draw_text(batchdata, len(image))  # (B, 2)
         self.alpha.train()
         self.beta.train()
         self.alpha_optimizer.zero_grad()
         self.beta_optimizer.zero_grad()
 
-        streams = (image[:labeled], unlabeled, label, target)
+        streams = (image[:labeled], image[used], label, target, text[:labeled], text[used])
         parts = [[None] * self.micro_batches if x is None else x.tensor_split(self.micro_batches) for x in streams]
-        terms = [self._learn(x_l, x_u, y, t, weight, text_index) for x_l, x_u, y, t in zip(*parts, strict=True)]
+        terms = [self._learn(x_l, x_u, y, t, e_l, e_u, weight) for x_l, x_u, y, t, e_l, e_u in zip(*parts, strict=True)]
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        self.alpha_optimizer.step()
-        self.beta_optimizer.step()
+        self.loss_scaler.step(self.alpha_optimizer)
+        self.loss_scaler.step(self.beta_optimizer)
+        self.loss_scaler.update()
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
-        return {"weight": weight} | {name: torch.stack([part[name] for part in terms]).mean() for name in terms[0]}
+        means = torch.stack([torch.stack([part[name] for part in terms]).mean() for name in terms[0]])
+        return {"weight": weight} | dict(zip(terms[0], means.tolist(), strict=True))  # a GPU is waited for once
 
     def _learn(
         self,
@@ -129,33 +136,41 @@ class CoTrainer(Trainer):
         unlabeled: Tensor,
         label: Tensor,
         target: Tensor | None,
+        labeled_text: Tensor,
+        unlabeled_text: Tensor,
         weight: float,
-        text_index: int | None,
     ) -> dict[str, Tensor]:
         """Add the gradients of one micro batch, and return its loss terms."""
+        text = torch.cat([labeled_text, unlabeled_text])
         t_alpha = t_beta = None
         if target is not None:
             t_alpha, t_beta = target.chunk(2, dim=1)  # (B - L, C, H, W, D) each
         elif len(unlabeled):
-            t_alpha = self._target(self.alpha, unlabeled, text_index)
-            t_beta = self._target(self.beta, unlabeled, text_index)
+            t_alpha = self._target(self.alpha, unlabeled, unlabeled_text)
+            t_beta = self._target(self.beta, unlabeled, unlabeled_text)
         students = [("alpha", self.alpha, t_beta), ("beta", self.beta, t_alpha)]
-        views = [self._view(name, labeled, unlabeled, label, peer_probs) for name, _, peer_probs in students]
+        views = [self._view(name, labeled, unlabeled, label, peer_probs, text) for name, _, peer_probs in students]
         terms: dict[str, Tensor] = {}
         for (name, network, _), (image, peer_probs) in zip(students, views, strict=True):
-            logits = self.inferer(self._noisy(image), network, text_index)  # (B, C, H, W, D)
+            logits = self.inferer(self._noisy(image), network, text)  # (B, C, H, W, D)
             own = self._backward(logits, label, peer_probs, weight)
             terms |= {f"{name}_{term}": value for term, value in own.items()}
         return terms | {"loss": terms.pop("alpha_loss") + terms.pop("beta_loss")}
 
     def _view(
-        self, student: str, labeled: Tensor, unlabeled: Tensor, label: Tensor, peer_probs: Tensor | None
+        self,
+        student: str,
+        labeled: Tensor,
+        unlabeled: Tensor,
+        label: Tensor,
+        peer_probs: Tensor | None,
+        text: Tensor,
     ) -> tuple[Tensor, Tensor | None]:
         """Return the crops (B, K, H, W, D) that a student sees, and their target (B - L, C, H, W, D)."""
         image = torch.cat([labeled, unlabeled])
         if peer_probs is None or (student == "alpha" and self.strong_views == "beta"):
             return image, peer_probs
-        draw = draw_cutmix(image.shape[2:], len(image), len(unlabeled))
+        draw = draw_cutmix(image.shape[2:], len(image), len(unlabeled), tasks=text[:, 0].tolist())
         mixed = self._jittered(cutmix(image, draw))
         return torch.cat([labeled, mixed]), cutmix(torch.cat([label.to(peer_probs.dtype), peer_probs]), draw)
 
@@ -166,16 +181,17 @@ class CoTrainer(Trainer):
         if target is not None:
             terms["usl"] = self.unsupervised_loss(logits[labeled:], target)
             loss = loss + weight * terms["usl"]
-        (loss / self.micro_batches).backward()
+        self.loss_scaler.scale(loss / self.micro_batches).backward()
         return {name: value.detach() for name, value in (terms | {"loss": loss}).items()}
 
-    def _draw_text(self) -> int | None:
+    def _draw_text(self, batchdata: dict[str, Tensor], crops: int) -> Tensor:
+        organ = batchdata["organ"] if "organ" in batchdata else torch.zeros(crops, 1, dtype=torch.long)
         texts = getattr(_unwrapped(self.alpha), "texts", 0)
-        return int(torch.randint(texts, ())) if texts else None
+        return torch.cat([organ.cpu(), torch.randint(max(texts, 1), (crops, 1))], dim=1)
 
     @torch.no_grad()
-    def _target(self, network: nn.Module, unlabeled: Tensor, text_index: int | None) -> Tensor:
-        logits = self.inferer(unlabeled, _unwrapped(network), text_index)
+    def _target(self, network: nn.Module, unlabeled: Tensor, text: Tensor) -> Tensor:
+        logits = self.inferer(unlabeled, _unwrapped(network), text)
         return logits.float().softmax(dim=1)
 
     def _jittered(self, unlabeled: Tensor) -> Tensor:

@@ -29,8 +29,10 @@ def workflow(names, bundle=BUNDLE, **overrides):
 
 def prepared(names, scans, folder, bundle=BUNDLE, **overrides):
     places = {"dataset_dir": str(scans), "output_dir": str(folder / "out"), "ckpt_dir": str(folder / "ckpt")}
-    places["cache_dir"] = str(folder / "cache")
-    flow = workflow(names, bundle, show_progress=False, **(places | SMALL | overrides))
+    small = {"crop": SMALL["crop"], "base_filters": SMALL["base_filters"]}
+    if names != ["inference"]:
+        places["cache_dir"], small = str(folder / "cache"), SMALL
+    flow = workflow(names, bundle, show_progress=False, **(places | small | overrides))
     flow.initialize()
     return flow
 

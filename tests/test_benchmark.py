@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from llmsegnet_bundle.benchmark import benchmark
+from llmsegnet_bundle.benchmark import benchmark, table
 from llmsegnet_bundle.benchmark.measure import cost, in_fresh_process
 
 
@@ -30,8 +30,10 @@ def test_memory_of_a_turn_is_measured_in_its_own_process():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["step", "arithmetic", "processes"])
-def test_benchmark_prints_both_sides_and_their_ratio(what, capsys):
+@pytest.mark.parametrize("what", ["step", "arithmetic", "processes", "many"])
+def test_benchmark_prints_both_sides_and_their_ratio(what, capsys, monkeypatch):
+    monkeypatch.setattr(table, "MANY", (9, 18))
+    monkeypatch.setattr(table, "MANY_SIDE", 96)
     benchmark(what, crop=(48, 48, 48), repeats=1)
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")][2:]
     assert rows

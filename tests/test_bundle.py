@@ -1,6 +1,8 @@
 """The bundle as its users run it: in process through MONAI's workflow, and a few true command lines."""
 
+import copy
 import csv
+import io
 import json
 import os
 import shutil
@@ -16,9 +18,11 @@ import numpy as np
 import pytest
 import torch
 from bundle_runs import BUNDLE, BUNDLES, ROOT, SMALL, prepared, refused, run, workflow
+from ignite.engine import Events
 from medpy.metric import binary
 from monai.bundle import verify_net_in_out
 
+from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases import make_split
 from llmsegnet_bundle.evaluation import evaluate
@@ -92,6 +96,17 @@ def test_inference_takes_the_items_of_monai_label(bundle, scans, tmp_path):
     assert item["image"].shape[0] == 1
 
 
+def test_assemble_takes_several_bundles(tmp_path, monkeypatch):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copyfile(BUNDLE / "dataset.yaml", folder / "dataset.yaml")
+    monkeypatch.setattr(sys, "argv", ["llmsegnet-bundle", "assemble", *map(str, folders)])
+    main()
+    for folder in folders:
+        assemble(folder, check=True)
+
+
 def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):
     shutil.copytree(BUNDLE, tmp_path / "b", ignore=shutil.ignore_patterns("models"))
     (tmp_path / "b/configs/train.json").write_text("{}")
@@ -105,14 +120,36 @@ def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):
         assemble(tmp_path)
 
 
-def test_run_with_other_scans_starts_anew_and_keeps_the_state_before(scans, tmp_path):
+def test_run_with_other_scans_starts_anew_from_its_weights_and_keeps_each_state_before(scans, tmp_path, capsys):
     first = run(["train"], scans, tmp_path, max_steps=1)
     assert run(["train"], scans, tmp_path, max_steps=1).get_parsed_content("train#trainer").state.output is None  # done
-    before = (tmp_path / "ckpt/last.pt").read_bytes()
-    annotated = {"train#dataset#data": first.get_parsed_content("cases")["labeled"][:1]}  # as MONAI Label sets it
-    trainer = run(["train"], scans, tmp_path, max_steps=1, **annotated).get_parsed_content("train#trainer")
+    before, weights = ((tmp_path / "ckpt" / name).read_bytes() for name in ("last.pt", "model.pt"))
+    shipped = torch.load(io.BytesIO(weights), weights_only=True)
+    cases = first.get_parsed_content("cases")["labeled"]
+    annotated = {"train#dataset#data": cases[:1]}  # as MONAI Label sets it
+    flow = prepared(["train"], scans, tmp_path, max_steps=1, **annotated)
+    trainer, network = flow.parser.get_parsed_content("train#trainer"), flow.parser.get_parsed_content("network")
+    started = {}
+    trainer.add_event_handler(Events.EPOCH_STARTED, lambda: started.update(copy.deepcopy(network.state_dict())))
+    flow.run()
     assert trainer.state.output["loss"] > 0
-    assert (tmp_path / "ckpt/last_before.pt").read_bytes() == before
+    assert all(torch.equal(value, shipped[name]) for name, value in started.items())
+    told = "PHANTOM_001 in another list); step, schedule and optimizer start anew, from its weights"
+    assert told in capsys.readouterr().out
+    run(["train"], scans, tmp_path, max_steps=1)
+    kept = sorted((tmp_path / "ckpt").glob("last_before_*.pt"))
+    assert [file.read_bytes() == before for file in kept] == [True, False]
+
+
+def test_corrected_label_under_its_old_name_is_trained_on(scans, tmp_path, capsys):
+    folder = tmp_path / "scans"
+    shutil.copytree(scans, folder)
+    run(["train_supervised"], folder, tmp_path, max_steps=1)
+    spoil_label(folder, lambda data, affine: (np.roll(data, 3, axis=0), affine))
+    trainer = run(["train_supervised"], folder, tmp_path, max_steps=1).get_parsed_content("train#trainer")
+    assert trainer.state.iteration == 1
+    assert trainer.state.output is not None
+    assert "(PHANTOM_001 with another label)" in capsys.readouterr().out
 
 
 def test_best_weights_are_kept_when_epoch_numbers_repeat(tmp_path):
@@ -122,7 +159,9 @@ def test_best_weights_are_kept_when_epoch_numbers_repeat(tmp_path):
             best_metric=-1, best_metric_epoch=-1, epoch_length=1, key_metric_name="dice", metrics={"dice": 0.9}
         )
     )
-    checkpoint = Checkpoint(tmp_path, tmp_path / "model.pt", network, {}, None, 9, {}, "", validator, "best")
+    checkpoint = Checkpoint(
+        tmp_path, tmp_path / "model.pt", network, {}, None, 9, SimpleNamespace(state=dict), validator, "best"
+    )
     engine = SimpleNamespace(state=SimpleNamespace(epoch=2, iteration=4))
     validator.state.best_metric, validator.state.best_metric_epoch = 0.9, 2
     checkpoint.epoch_done(engine)
@@ -174,7 +213,6 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
     flow.initialize()
     trainer = flow.parser.get_parsed_content("train#trainer")
     checkpoint = flow.parser.get_parsed_content("train#handlers")[-2]
-    from ignite.engine import Events
 
     @trainer.on(Events.ITERATION_STARTED(once=3))
     def stop():
@@ -191,9 +229,18 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
 def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1)
     before = (tmp_path / "ckpt/last.pt").read_bytes()
-    for changed, told in (({"base_filters": 3}, "base_filters was 2, now 3"), ({"seed": 1}, "seed was 1337, now 1")):
+    for changed, told in (
+        ({"base_filters": 3, "seed": 1}, "base_filters was 2, now 3; seed was 1337, now 1"),
+        ({"alpha_optimizer#momentum": 0.5}, "alpha_optimizer#momentum was 0.9, now 0.5"),
+        ({"text_embedding": "none"}, "text_embedding was .*sha256.*, now none"),
+    ):
         with refused(rf"last\.pt does not fit this run \(.*{told}"):
             run(["train"], scans, tmp_path, max_steps=2, **changed)
+    old = torch.load(tmp_path / "ckpt/last.pt", weights_only=True)
+    (tmp_path / "old").mkdir()
+    torch.save({key: value for key, value in old.items() if key != "run"}, tmp_path / "old/last.pt")
+    with pytest.raises(SystemExit, match=r"of an older version of this package.*--init_from"):
+        run(["train"], scans, tmp_path, max_steps=2, ckpt_dir=str(tmp_path / "old"))
     assert (tmp_path / "ckpt/last.pt").read_bytes() == before
     run(["train"], scans, tmp_path, max_steps=1, base_filters=3, resume=False)
 
@@ -380,12 +427,13 @@ def test_split_file_entry_without_a_label_stops_the_training(split, scans, tmp_p
     [
         ({"crop": [50, 48, 48]}, "crop: image sides must be multiples of"),
         ({"crop": [32, 48, 48]}, "crop: the first side must be at least 48"),
-        ({"crop": 96}, "crop: must be three whole numbers of at least 1"),
+        ({"crop": 96}, "crop: must be three whole numbers from 1 to 1024"),
         ({"strides": [2, 2, 1]}, "strides: must be 4 lists of three numbers"),
         ({"batch": [0, 2]}, "batch: must be"),
         ({"batch": 2}, "batch: must be"),
         ({"max_steps": 0}, "max_steps: must be a whole number of at least 1"),
         ({"max_steps": 10.0}, "max_steps: must be a whole number of at least 1"),
+        ({"max_step": 10}, "max_step: is no setting; did you mean max_steps"),
         ({"text_embedding": "none.safetensors"}, "text_embedding: none.safetensors does not exist"),
         ({"bundle_root": "."}, "is no bundle"),
     ],
@@ -395,11 +443,11 @@ def test_bad_settings_stop_the_training_in_one_line(setting, match, scans, tmp_p
         run(["train"], scans, tmp_path, **setting)
 
 
-@pytest.mark.parametrize("stride_voxel", [[18, 18], [0, 24, 24], [24, 24, 49], "fourth"])
+@pytest.mark.parametrize("stride_voxel", [[18, 18], [24, 24, 49], "fourth"])
 @pytest.mark.parametrize("names", [["train", "evaluate"], ["inference"]])
 def test_bad_stride_stops_in_one_line(names, stride_voxel, scans, tmp_path):
     source = scans / "imagesTr" if names == ["inference"] else scans
-    with refused('stride_voxel must be "half", "third", or 1 to the window'):
+    with refused(r'stride_voxel:? must be ("half"|three whole numbers of at least 1, half)'):
         run(names, source, tmp_path, stride_voxel=stride_voxel)
 
 
@@ -421,7 +469,7 @@ def test_bad_micro_batches_stop_in_one_line(scans, tmp_path):
 
 
 def test_unknown_window_weights_stop_in_one_line(scans, tmp_path):
-    with refused('window_weights must be "gaussian" or "constant", got \'round\''):
+    with refused("window_weights: must be gaussian or constant, got 'round'"):
         run(["inference"], scans / "imagesTr", tmp_path, window_weights="round")
 
 

@@ -155,7 +155,7 @@ def test_missing_modality_stops_the_training_in_one_line(modalities, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "match"),
     [
-        ({"preset": "papers"}, "preset must be standard or paper"),
+        ({"preset": "papers"}, "preset: must be standard or paper"),
         ({"regions": {"WT": [4]}}, "region 'WT' must list"),
     ],
 )

@@ -23,6 +23,14 @@ def test_refusal_of_a_constructor_is_found_among_the_causes(tmp_path):
     assert told_in_one_line(error) == "ema: must be none, or a decay in 0 .. 1, got 2"
 
 
+def test_config_of_an_older_version_is_told_with_the_cure(tmp_path):
+    flow = workflow(["train"], initialize=["$bundles.exit_on_error(bundles.check_flags, {})"])
+    told = told_in_one_line(raised(flow.initialize))
+    assert told.startswith(
+        "the configs of this bundle are of an older version; run `python -m llmsegnet_bundle assemble`"
+    )
+
+
 def test_errors_of_others_are_left_alone():
     assert told_in_one_line(raised(lambda: int("a"))) is None
     assert told_in_one_line(raised(lambda: Average(None).followed.nothing)) is None
@@ -59,4 +67,4 @@ def test_command_ends_with_one_line_and_status_1(tmp_path):
     done = subprocess.run([*command, "--output_dir", str(tmp_path / "o")], capture_output=True, text=True)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1] == "spacing_mm: must be three numbers above 0, got fine"
+    assert done.stderr.splitlines()[-1] == "spacing_mm: must be three numbers above 0, got 'fine'"

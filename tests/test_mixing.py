@@ -37,3 +37,15 @@ def test_draw_stays_inside_and_takes_partners_of_the_whole_batch():
             assert 0 <= y0 <= y1 <= 16
         assert len(set(draw.partners)) == 2
     assert {partner for draw in draws for partner in draw.partners} == {0, 1, 2, 3}
+
+
+def test_partners_are_of_the_same_task():
+    tasks = [0, 1, 2, 1, 0]
+    drawn = [draw_cutmix((32, 16, 8), 5, 3, tasks=tasks).partners for _ in range(50)]
+    assert all([tasks[partner] for partner in partners] == tasks[2:] for partners in drawn)
+    assert {partners[0] for partners in drawn} == {2}
+    assert {partners[2] for partners in drawn} == {0, 4}
+    torch.manual_seed(0)
+    plain = draw_cutmix((32, 16, 8), 5, 3)
+    torch.manual_seed(0)
+    assert draw_cutmix((32, 16, 8), 5, 3, tasks=[4] * 5) == plain

@@ -196,20 +196,20 @@ def test_bfloat16_weight_gradients_are_right_where_crops_are_allowed(sides):
 
 def test_spatial_fusion_equals_the_formula():
     network = small().eval()
-    bottleneck, e = torch.randn(1, 32, 2, 2, 2), network.embedding(1)
+    bottleneck, e = torch.randn(1, 32, 2, 2, 2), network.embedding(torch.tensor([[0, 1]]))
     w1, w2 = network.fusion.project
-    t = torch.sigmoid(w2.weight @ (w1.weight @ e + w1.bias) + w2.bias).reshape(1, 1, 2, 2, 2)
+    t = torch.sigmoid(w2.weight @ (w1.weight @ e[0, 0] + w1.bias) + w2.bias).reshape(1, 1, 2, 2, 2)
     network.fusion.balance.data.fill_(0.3)
     torch.testing.assert_close(network.fusion.at_bottleneck(bottleneck, e), bottleneck + 0.3 * t)
 
 
 def test_decoder_fusion_gives_each_stage_gains_and_offsets():
     network = small("decoder").eval()
-    e = network.embedding(1)
+    e = network.embedding(torch.tensor([[0, 1]]))
     modulations = network.fusion.in_decoder(e)
     assert [m.shape for m in modulations] == [(2, 1, channels, 1, 1, 1) for channels in (16, 8, 4, 2)]
     w1, w2 = network.fusion.stages[3].project
-    gains = torch.sigmoid(w2.weight @ (w1.weight @ e + w1.bias) + w2.bias)
+    gains = torch.sigmoid(w2.weight @ (w1.weight @ e[0, 0] + w1.bias) + w2.bias)
     torch.testing.assert_close(modulations[3].flatten(), gains)
     skips, bottleneck = network.backbone.encode(torch.randn(1, 1, 32, 32, 32))
     plain, moved = (
@@ -220,12 +220,16 @@ def test_decoder_fusion_gives_each_stage_gains_and_offsets():
 
 def test_head_fusion_equals_the_formula():
     network = small("head", (3, 2, 8)).eval()
-    e, logits, bottleneck = network.embedding(1), torch.randn(2, 4, 4, 4, 4), torch.randn(2, 32, 2, 2, 2)
+    e, logits, bottleneck = (
+        network.embedding(torch.tensor([[0, 1]])),
+        torch.randn(2, 4, 4, 4, 4),
+        torch.randn(2, 32, 2, 2, 2),
+    )
     features = torch.randn(2, 2, 4, 4, 4)
     network.fusion.balance.data.fill_(0.3)
     told = network.fusion.at_head(logits, features, bottleneck, e)
     torch.testing.assert_close(told[:, 0], logits[:, 0])
-    made = network.fusion.project(torch.cat([e[2], bottleneck[1].mean(dim=(1, 2, 3))]))
+    made = network.fusion.project(torch.cat([e[0, 2], bottleneck[1].mean(dim=(1, 2, 3))]))
     expected = logits[1, 3] + 0.3 * (made[0] * features[1, 0] + made[1] * features[1, 1] + made[2])
     torch.testing.assert_close(told[1, 3], expected)
 
@@ -234,10 +238,11 @@ def test_head_fusion_equals_the_formula():
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_texts_of_classes_work_with_every_fusion(fusion):
     network = small(fusion, (3, 2, 8))
-    assert (network.texts, network.embedding(1).shape, network.embedding().shape) == (2, (3, 8), (3, 8))
-    torch.testing.assert_close(network.embedding().norm(dim=1), torch.ones(3))
+    second = torch.tensor([[0, 1]])
+    assert (network.texts, network.embedding(second).shape, network.embedding().shape) == (2, (1, 3, 8), (1, 3, 8))
+    torch.testing.assert_close(network.embedding().norm(dim=-1), torch.ones(1, 3))
     image = torch.randn(2, 1, 32, 32, 32)
-    network(image, 1).square().mean().backward()
+    network(image, second).square().mean().backward()
     assert all(p.grad.abs().sum() > 0 for p in network.fusion.parameters())
     assert network.text_embedding.grad is None
     network.eval()
@@ -256,7 +261,29 @@ def test_fusion_in_bfloat16_gives_the_output_of_the_plain_way(fusion):
 def test_mean_embedding_is_normalized_again():
     network = small()
     assert torch.linalg.vector_norm(network.embedding()).item() == pytest.approx(1.0, abs=1e-6)
-    torch.testing.assert_close(network.embedding(2), network.text_embedding[2])
+    torch.testing.assert_close(network.embedding(torch.tensor([[0, 2]]))[0, 0], network.text_embedding[2])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_each_image_of_a_batch_is_answered_for_its_own_organ_and_text(fusion):
+    torch.manual_seed(0)
+    embedding = F.normalize(torch.randn(3, 1, 2, 8), dim=-1)
+    network = LLMSegNet(UNet(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4, organ=1).eval()
+    image, text = torch.randn(2, 1, 32, 32, 32), torch.tensor([[2, 0], [0, 1]])
+    torch.testing.assert_close(network.embedding(text)[:, 0], torch.stack([embedding[2, 0, 0], embedding[0, 0, 1]]))
+    both = network(image, text)
+    alone = torch.cat([network(image[i : i + 1], text[i : i + 1]) for i in range(2)])
+    torch.testing.assert_close(both, alone, rtol=1e-3, atol=1e-3)  # instance norm magnifies rounding
+    assert not torch.allclose(both, network(image, text.flip(0)), rtol=1e-3, atol=1e-3)
+    own, first = network(image), network(image, torch.tensor([[0]]))
+    torch.testing.assert_close(own, network(image, torch.tensor([[1], [1]])))  # what the network was made for
+    assert not torch.allclose(own, first, rtol=1e-3, atol=1e-3)
+    scripted = torch.jit.script(network)
+    torch.testing.assert_close(scripted(image), own)
+    torch.testing.assert_close(scripted(image, text), both)
+    with pytest.raises(ValueError, match="organ must be 0 to 2, the organs of text_embedding, got 3"):
+        LLMSegNet(UNet(base_filters=2), embedding, organ=3)
 
 
 def test_text_travels_with_the_weights():
@@ -276,8 +303,8 @@ def test_pair_gives_the_log_of_the_mean_probability():
 def test_networks_refuse_bad_arguments():
     with pytest.raises(ValueError, match="fusion must be"):
         LLMSegNet(VNet(base_filters=2), torch.zeros(1, 4), "sum")
-    for shape in ((4,), (2, 3, 4), (1, 1, 1, 4)):
-        with pytest.raises(ValueError, match=r"must be \(P, E\) or \(C - 1, P, E\) of 2 classes, got shape"):
+    for shape in ((4,), (2, 3, 4), (2, 2, 3, 4)):
+        with pytest.raises(ValueError, match=r"\(C - 1, P, E\) or \(O, C - 1, P, E\) of 2 classes, got shape"):
             LLMSegNet(VNet(base_filters=2), torch.zeros(shape))
     with pytest.raises(ValueError, match=r"fusion head needs texts of each class, .* got shape \(3, 4\)"):
         LLMSegNet(VNet(out_channels=3, base_filters=2), torch.zeros(3, 4), "head")

@@ -44,9 +44,9 @@ def literal_step(pair, batch):
     """METHOD.md section 6 without noise and dropout; weight of step 0, W = 0.3."""
     xl, xu = batch["image"].split(2)
     label = batch["label"].argmax(1)  # (2, H, W, D) of indices
-    text = int(torch.randint(len(pair.alpha.text_embedding), ()))
+    text = torch.cat([torch.zeros(4, 1).long(), torch.randint(len(pair.alpha.text_embedding), (4, 1))], dim=1)
     with torch.no_grad():
-        t_alpha, t_beta = pair.alpha(xu, text).softmax(1), pair.beta(xu, text).softmax(1)
+        t_alpha, t_beta = pair.alpha(xu, text[2:]).softmax(1), pair.beta(xu, text[2:]).softmax(1)
     draw = draw_cutmix(xu.shape[2:], 4, 2)
     mixed, target = xu.clone(), t_alpha.clone()
     for i, (partner, (x0, x1, y0, y1)) in enumerate(zip(draw.partners, draw.boxes, strict=True)):

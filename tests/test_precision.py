@@ -14,6 +14,40 @@ def test_autocast_inferer_computes_in_the_fast_type(fast, dtype, monkeypatch):
     assert AutocastInferer()(torch.zeros(1, 2), torch.nn.Linear(2, 2)).dtype == dtype
 
 
+def test_gpu_without_bfloat16_computes_in_float16(monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    assert (precision.needs_fp16("cuda"), precision.needs_fp16("cpu")) == (True, False)
+    monkeypatch.setattr(precision, "has_bf16", lambda device: True)
+    assert not precision.needs_fp16("cuda")
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_seed_repeats_and_cudnn_does_so_only_where_asked(deterministic):
+    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    try:
+        drawn = []
+        for _ in range(2):
+            precision.set_seed(3, deterministic)
+            drawn.append(torch.rand(()).item())
+        assert drawn[0] == drawn[1]
+        assert torch.backends.cudnn.deterministic == deterministic
+        assert torch.backends.cudnn.benchmark != deterministic
+    finally:
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
+
+
+@pytest.mark.parametrize(("norm", "last"), [(torch.nn.BatchNorm3d, True), (torch.nn.InstanceNorm3d, False)])
+def test_layout_follows_the_norm(norm, last):
+    network = precision.fast_layout(torch.nn.Sequential(torch.nn.Conv3d(2, 4, 3), norm(4)), "cpu")
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last_3d) == last
+
+
+def test_memory_that_torch_holds_unused_counts_as_free(monkeypatch):
+    for name, value in {"mem_get_info": (100, 900), "memory_reserved": 70, "memory_allocated": 30}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert precision.free_bytes("cuda") == 140
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="page faults are counted as on Linux")
 def test_freed_memory_is_used_again():
@@ -35,3 +69,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     )
     print(without, with_it)
     assert with_it < without / 4
+
+
+def test_freed_memory_is_kept_within_and_given_back_after(monkeypatch):
+    calls = []
+    libc = {"mallopt": lambda what, value: calls.append((what, value)), "malloc_trim": lambda rest: calls.append(rest)}
+    monkeypatch.setattr(precision, "_libc", libc.get)
+    monkeypatch.setitem(precision._freed_memory, "kept", False)
+    with precision.freed_memory_kept():
+        assert calls == [(-4, 0), (-1, -1)]
+    assert calls[2:] == [(-4, 65_536), (-1, 131_072), 0]
+    precision.keep_freed_memory()
+    before = list(calls)
+    with precision.freed_memory_kept():
+        pass
+    assert calls == before

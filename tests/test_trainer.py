@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -47,9 +48,9 @@ def make_trainer(pair, batch, steps, noise=0.2, lr=0.05, **settings):
 def literal_step(pair, batch, lr):
     """METHOD.md section 6 once more: a network at a time, a crop and a voxel box at a time, no noise."""
     xl, xu, yl = batch["image"][:2], batch["image"][2:], batch["label"].argmax(1, keepdim=True)  # indices
-    text = int(torch.randint(3, ()))
+    text = torch.cat([torch.zeros(4, 1).long(), torch.randint(3, (4, 1))], dim=1)
     with torch.no_grad():
-        t_alpha, t_beta = pair.alpha(xu, text).softmax(1), pair.beta(xu, text).softmax(1)
+        t_alpha, t_beta = pair.alpha(xu, text[2:]).softmax(1), pair.beta(xu, text[2:]).softmax(1)
     draw = draw_cutmix(xu.shape[2:], 4, 2)
     mixed, target = xu.clone(), t_alpha.clone()
     for i in range(2):
@@ -134,13 +135,15 @@ def gradients_of_a_step(pair, batch, **settings):
 
 def test_micro_batches_average_the_gradients_of_their_parts():
     pair, batch = make_pair(), make_batch(unlabeled=0)  # no CutMix, which mixes across the batch
+    for net in (pair.alpha, pair.beta):
+        net.text_embedding[:] = net.text_embedding[0]  # each part draws the texts of its own crops
     parts = [{key: value[i : i + 1] for key, value in batch.items()} for i in range(2)]
     wanted = [gradients_of_a_step(copy.deepcopy(pair), part)[1] for part in parts]
     trainer, got = gradients_of_a_step(pair, batch, micro_batches=2)
     assert got.keys() == wanted[0].keys()
     for name, value in got.items():
         torch.testing.assert_close(value, (wanted[0][name] + wanted[1][name]) / 2, rtol=1e-3, atol=1e-5, msg=name)
-    assert trainer.state.output["loss"].shape == ()
+    assert isinstance(trainer.state.output["loss"], float)
 
 
 def test_micro_batches_split_both_shares():
@@ -148,7 +151,32 @@ def test_micro_batches_split_both_shares():
     pair.alpha.register_forward_hook(lambda network, images, logits: crops.append(len(images[0])))
     trainer, _ = gradients_of_a_step(pair, make_batch(), micro_batches=2)
     assert crops == [1, 2, 1, 2]  # target, then student, of a labeled and an unlabeled crop each
-    assert trainer.state.output["alpha_usl"].isfinite()
+    assert math.isfinite(trainer.state.output["alpha_usl"])
+
+
+def test_scaled_losses_move_the_weights_as_they_are(monkeypatch):
+    pair, moved = make_pair(), []
+    for scaled in (False, True):
+        monkeypatch.setattr("llmsegnet_bundle.trainer.needs_fp16", lambda device, scaled=scaled: scaled)
+        own = copy.deepcopy(pair)
+        torch.manual_seed(7)
+        trainer = make_trainer(own, make_batch(), 2)
+        trainer.run()
+        assert trainer.loss_scaler.is_enabled() == scaled
+        moved.append([*own.parameters()])
+    for plain, from_scaled in zip(*moved, strict=True):
+        torch.testing.assert_close(plain, from_scaled)
+
+
+def test_processes_train_on_one_text(monkeypatch):
+    trainer = make_trainer(make_pair(), make_batch(), 1)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    drawn = []
+    for rank in range(2):
+        torch.manual_seed(rank)
+        drawn.append([trainer._draw_text(step) for step in range(1, 30)])
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == {0, 1, 2}
 
 
 def seen_by_students(pair, batch, **settings):
@@ -212,3 +240,19 @@ def test_a_weight_of_zero_leaves_unlabeled_crops_out():
 def test_unknown_strong_views_are_refused():
     with pytest.raises(ValueError, match="strong_views: must be beta or both, got 'alpha'"):
         make_trainer(make_pair(), make_batch(), 1, strong_views="alpha")
+
+
+def test_crops_are_seen_with_a_text_of_their_own_organ():
+    torch.manual_seed(0)
+    text = F.normalize(torch.randn(3, 1, 2, 8), dim=-1)
+    nets = [LLMSegNet(VNet(base_filters=4), text, grid=(2, 2, 2), hidden=4) for _ in range(2)]
+    pair, seen = LLMSegNetPair(*nets), []
+    for net in nets:
+        net.register_forward_hook(lambda _, args, logits: seen.append(args[1]))
+    organs = torch.tensor([[2], [0], [1], [0]])
+    gradients_of_a_step(pair, make_batch() | {"organ": organs}, micro_batches=2)
+    of_targets, of_students = [t for t in seen if len(t) == 1], [t for t in seen if len(t) == 2]
+    assert [t[:, 0].tolist() for t in of_targets] == [[1]] * 2 + [[0]] * 2
+    assert [t[:, 0].tolist() for t in of_students] == [[2, 1]] * 2 + [[0, 0]] * 2
+    assert torch.equal(of_students[0], of_students[1])  # the same for both networks
+    assert {int(n) for t in of_students for n in t[:, 1]} <= {0, 1}

@@ -1,12 +1,13 @@
 """Whether the ids that a plan overrides are in the config they go to."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
+
+from llmsegnet_bundle.settings import nearest
 
 # each run's own, or needed to continue it
 SET = ("bundle_root", "output_dir", "ckpt_dir", "model_file", "seed", "resume")
@@ -64,12 +65,6 @@ def faults(overrides: Mapping[str, Any], parser: ConfigParser, where: str) -> li
             # what this override brings is there for the nested ids after it
             parser[str(key)] = value
     return lines
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the nearest known name, empty when none is near."""
-    found = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _nested_fault(item: Any, path: str, rest: Sequence[str]) -> str:

@@ -57,8 +57,15 @@ class Run:
 
     def training_record(self) -> dict[str, Any]:
         """Return the content of the `run.json` that its training wrote; empty when it wrote none."""
+        return self._content("run.json")
+
+    def evaluation_record(self) -> dict[str, Any]:
+        """Return the content of the `evaluation.json` that its evaluation wrote; empty when it wrote none."""
+        return self._content("evaluation.json")
+
+    def _content(self, name: str) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "eval/run.json").read_text(encoding="utf-8")))
+            return dict(json.loads((self.folder / "eval" / name).read_text(encoding="utf-8")))
         except (OSError, ValueError):
             return {}
 

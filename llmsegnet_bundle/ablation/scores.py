@@ -53,6 +53,15 @@ def summary(runs: Sequence[RunScores]) -> dict[str, Any]:
     }
 
 
+def swap_test(runs: Sequence[Run]) -> dict[str, float]:
+    """Return what each text of `handlers.SwapText` cost, the mean over the runs that tried it."""
+    costs: dict[str, list[float]] = {}
+    for run in runs:
+        for word, cost in run.evaluation_record().get("swap_text", {}).items():
+            costs.setdefault(word, []).append(cost)
+    return {word: float(np.mean(values)) for word, values in costs.items()}
+
+
 def against(first: Sequence[RunScores], other: Sequence[RunScores]) -> dict[str, Any] | None:
     """Return how `other` differs from `first`: the mean over the seeds that both have, then paired by case.
 

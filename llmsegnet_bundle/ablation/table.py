@@ -9,7 +9,7 @@ from typing import Any
 
 from llmsegnet_bundle.ablation.plan import Plan
 from llmsegnet_bundle.ablation.run import Run
-from llmsegnet_bundle.ablation.scores import DISTANCE, against, run_scores, summary
+from llmsegnet_bundle.ablation.scores import DISTANCE, against, run_scores, summary, swap_test
 from llmsegnet_bundle.files import write_texts
 
 Rows = dict[str, dict[str, Any]]  # variant -> its numbers
@@ -34,6 +34,7 @@ def write_table(plan: Plan, runs: Iterable[Run]) -> Path:
         commits = dict.fromkeys(_commit(session) for run in done[name] for session in run.sessions)
         rows[name] = summary(finished) | {"against_first": against(first, finished) if i else None}
         rows[name] |= {"commits": list(commits), "machines": _machines(done[name])}
+        rows[name]["swap_text"] = swap_test(done[name])
     texts = {"table.md": _markdown(plan, rows), "table.csv": _csv(rows), "table.json": _json(plan, rows)}
     write_texts(plan.output_dir, texts)
     return plan.output_dir / "table.md"
@@ -80,6 +81,9 @@ def _notes(plan: Plan, rows: Rows) -> list[str]:
         "over the scans. Hours: of a training, mean over the seeds.",
         f"Machine: {'; '.join(machines) or '-'}.",
     ]
+    for word in dict.fromkeys(word for row in rows.values() for word in row["swap_text"]):
+        told = [f"{name} {100 * row['swap_text'][word]:+.1f}" for name, row in rows.items() if word in row["swap_text"]]
+        lines.append(f"Swap test, Dice % with the right text minus with that of {word}: {', '.join(told)}.")
     commits = dict.fromkeys(commit for row in rows.values() for commit in row["commits"])
     if any(commit.endswith("+") for commit in commits):
         lines.append("A + after a commit: its files had changes that no commit holds.")

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from llmsegnet_bundle.benchmark.measure import seconds
 from llmsegnet_bundle.networks.weights import load_weights
-from llmsegnet_bundle.precision import keep_freed_memory
 
 
 class FieldTestLoop(Inferer):
@@ -66,13 +65,11 @@ def segment(bundle: str, image: str, output_dir: str, plain: bool) -> float:
         output_dir: gets `NAME_seg.nii.gz`.
         plain: `FieldTestLoop` in float32, contiguous, instead of the bundle's inferer, arithmetic and memory.
     """
-    if not plain:
-        keep_freed_memory()
     parser = ConfigParser(ConfigParser.load_config_file(str(Path(bundle) / "configs" / "inference.json")))
     parser["bundle_root"], parser["dataset_dir"], parser["output_dir"] = bundle, image, output_dir
     if plain:
         parser["imports"].append("$import llmsegnet_bundle.benchmark.scan")
-        parser["inferer"] = {"_target_": "llmsegnet_bundle.benchmark.scan.FieldTestLoop", "window": "@window"}
+        parser["inferer"]["probs"] = {"_target_": "llmsegnet_bundle.benchmark.scan.FieldTestLoop", "window": "@window"}
         parser["network"] = "$@network_def.to(@device)"
     load_weights(parser.get_parsed_content("network"), Path(bundle) / "models" / "model.pt")
     evaluator = parser.get_parsed_content("evaluator")

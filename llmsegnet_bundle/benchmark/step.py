@@ -57,7 +57,7 @@ def network_passes(crop: Sequence[int], batch: Sequence[int], repeats: int) -> C
             with autocast("cpu"):
                 with torch.no_grad():
                     network(image[batch[0] :], 0)
-                logits = network(image, 0)
+                logits = network(image)
             logits.backward(torch.full_like(logits, 1e-6))
 
     return cost(passes, repeats)
@@ -82,11 +82,11 @@ def plain_step(crop: Sequence[int], batch: Sequence[int], repeats: int, kept: bo
 
     def step() -> None:
         with torch.no_grad():
-            t_alpha, t_beta = (network(image[labeled:], 0).softmax(dim=1) for network in (pair.alpha, pair.beta))
+            t_alpha, t_beta = (network(image[labeled:]).softmax(dim=1) for network in (pair.alpha, pair.beta))
         draw = draw_cutmix(crop, sum(batch), batch[1])
         mixed = torch.cat([image[:labeled], cutmix(image, draw)])
         t_alpha = cutmix(torch.cat([label, t_alpha]), draw)
-        alpha_logits, beta_logits = pair.alpha(_noisy(image), 0), pair.beta(_noisy(mixed), 0)
+        alpha_logits, beta_logits = pair.alpha(_noisy(image)), pair.beta(_noisy(mixed))
         loss = supervised(alpha_logits[:labeled], label) + 0.3 * usl(alpha_logits[labeled:], t_beta)
         loss = loss + supervised(beta_logits[:labeled], label) + 0.3 * usl(beta_logits[labeled:], t_alpha)
         for optimizer in optimizers:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from llmsegnet_bundle.benchmark import processes, scan, start, step
+from llmsegnet_bundle.benchmark import many, processes, scan, start, step
 from llmsegnet_bundle.benchmark.measure import in_fresh_process
 from llmsegnet_bundle.cases import from_folder
 from llmsegnet_bundle.precision import has_bf16
@@ -15,6 +15,8 @@ from llmsegnet_bundle.scans import case_name
 
 LA_8 = (2, 2)
 AUTHORS = (4, 4)
+MANY = (50, 100)  # scans
+MANY_SIDE = 192  # voxels
 
 
 class Row(NamedTuple):
@@ -135,6 +137,17 @@ def _processes(settings: Settings) -> Iterator[Row]:
     yield Row("2 gloo processes against 1", f"{one:.2f} crops/s", f"{two:.2f} crops/s", f"{two / one:.2f} x")
 
 
+def _many(settings: Settings) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        many.write_scans(folder, MANY[-1], MANY_SIDE)
+        memory = [in_fresh_process(many.training, folder, count, "disk").memory_gb for count in MANY]
+        what = f"memory of a training, {MANY[0]} scans of {MANY_SIDE}^3 against {MANY[1]}, from disk"
+        yield Row(what, f"{memory[0]:.2f} GB", f"{memory[1]:.2f} GB", f"{memory[1] / memory[0]:.2f} x")
+        kept = in_fresh_process(many.training, folder, MANY[0], "memory").memory_gb
+        what = f"{MANY[0]} scans from memory against disk"
+        yield Row(what, f"{kept:.2f} GB", f"{memory[0]:.2f} GB", f"{memory[0] / kept:.0%}")
+
+
 def _size(settings: Settings) -> Iterator[Row]:
     sides = [(48, 48, 48), (80, 80, 64), (96, 96, 96), (112, 112, 80)]
     costs = []
@@ -173,4 +186,5 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "start": _start,
     "processes": _processes,
     "size": _size,
+    "many": _many,
 }

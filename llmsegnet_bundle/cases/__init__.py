@@ -2,6 +2,7 @@
 
 from llmsegnet_bundle.cases.checks import check_scans, fingerprint
 from llmsegnet_bundle.cases.making import make_split
+from llmsegnet_bundle.cases.organs import check_organs
 from llmsegnet_bundle.cases.presets import Preset, preset, preset_lists, preset_names
 from llmsegnet_bundle.cases.repeats import REPEATS, check_repeats, voxel_hash
 from llmsegnet_bundle.cases.sources import images
@@ -29,6 +30,7 @@ __all__ = [
     "LabelValues",
     "Preset",
     "beside",
+    "check_organs",
     "check_repeats",
     "check_scans",
     "check_spacing",

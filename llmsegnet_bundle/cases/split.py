@@ -96,11 +96,12 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
 
     Args:
         datalist: the file; its entries are {"image": path, "label": path}, or a path alone where no label is needed.
+            Where one network is for several organs, "organ" names the one of a scan.
         dataset_dir: the folder that relative paths start from.
         labeled: the first n labeled scans stay labeled, the others join unlabeled; "all" for the file as it is.
 
     Returns:
-        Items as of `load`; labels of unlabeled scans and keys but image and label are dropped.
+        Items as of `load`; labels of unlabeled scans and keys but image, label and organ are dropped.
 
     Raises:
         ValueError: when the file is no such file, a scan is missing or listed twice, or a label is lacking.
@@ -136,7 +137,7 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
     if (have := len(result["labeled"])) < least:
         raise ValueError(f"{datalist} has {have} labeled scans, must have at least {least}; lower labeled")
     if labeled != "all":
-        result["unlabeled"] += [scan_item(item["image"]) for item in result["labeled"][least:]]
+        result["unlabeled"] += [_without_label(item) for item in result["labeled"][least:]]
         del result["labeled"][least:]
     return result
 
@@ -196,7 +197,7 @@ def unlabeled(
 def digest(datalist: Datalist) -> str:
     """Return 12 hex characters that name what a run learns and selects from, equal wherever the folder lies."""
     names = {
-        split: [[Path(path).name for path in item_files(item)] for item in items]
+        split: [[*(Path(path).name for path in item_files(item)), *_organ(item).values()] for item in items]
         for split, items in datalist.items()
         if split != "test"
     }
@@ -226,6 +227,14 @@ def item_files(item: Item) -> list[str]:
     return [item[key] for key in ("image", "label") if key in item]
 
 
+def _without_label(item: Item) -> Item:
+    return scan_item(item["image"]) | _organ(item)
+
+
+def _organ(item: Item) -> Item:
+    return {"organ": item["organ"]} if "organ" in item else {}
+
+
 def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
     given = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(given, dict) or not isinstance(given.get("image"), str):
@@ -233,7 +242,9 @@ def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
     label = None if split == "unlabeled" else given.get("label")
     if not isinstance(label, str) and (label is not None or split in ("labeled", "validation")):
         raise ValueError(f"{where}: {given['image']} has no label; add its path, or move the scan to 'unlabeled'")
-    item = scan_item(root / given["image"], None if label is None else root / label)
+    if not isinstance(given.get("organ", ""), str):
+        raise ValueError(f"{where}: the organ of {given['image']} must be a name, got {given['organ']!r}")
+    item = scan_item(root / given["image"], None if label is None else root / label) | _organ(given)
     for path in item_files(item):
         if not channel_files(path)[0].exists():
             raise ValueError(f"{where}: {path} does not exist; correct the path or dataset_dir")

@@ -5,7 +5,9 @@ from llmsegnet_bundle.handlers.checkpoint import Checkpoint
 from llmsegnet_bundle.handlers.progress import Progress, announce, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
+from llmsegnet_bundle.handlers.share import TextShare
 from llmsegnet_bundle.handlers.steps import StepLimit, SyncBuffers
+from llmsegnet_bundle.handlers.swap import SwapText
 from llmsegnet_bundle.handlers.targets import ScanTargets
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "RunRecord",
     "ScanTargets",
     "StepLimit",
+    "SwapText",
     "SyncBuffers",
+    "TextShare",
     "announce",
     "loss_terms",
 ]

@@ -1,6 +1,6 @@
 """Exact continuation of a stopped run, and the weights that it ships."""
 
-import json
+import datetime
 import random
 import signal
 import time
@@ -17,8 +17,10 @@ from monai.utils import set_determinism
 from torch import nn
 from tqdm import tqdm
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
 from llmsegnet_bundle.networks.weights import write_weights
+from llmsegnet_bundle.run import Run
 
 
 class Checkpoint:
@@ -28,8 +30,9 @@ class Checkpoint:
     torch. It is written at each end of an epoch, every `every_s` seconds in between, and when SIGINT or SIGTERM stops
     the run after the step under way (a second SIGINT stops at once). Files are replaced whole, never half-written.
 
-    A run continues only as what it was: other settings end it with one line. With the same settings and other scans, as
-    after more annotation in MONAI Label, it starts anew, and `last_before.pt` keeps what was `last.pt`.
+    A run continues only as what it was: other settings end it with one line. With the same settings and other scans or
+    labels, as after more annotation in MONAI Label, step, schedule and optimizer start anew from the weights, and
+    `last_before_<time>.pt` keeps what was `last.pt`.
 
     Args:
         folder: of `last.pt`; made when missing.
@@ -38,8 +41,7 @@ class Checkpoint:
         objects: name -> object with `state_dict` (network, optimizers, schedulers).
         sampler: set to the step from which the run continues.
         total_steps: steps of the whole run.
-        settings: ids of the config and their values that must be the same when the run continues.
-        scans: digest of the run's lists of scans.
+        run: what it is.
         description: what is written beside the weights, besides how they were selected; None for nothing more.
         validator: engine whose key metric ranks the weights; attach its `ValidationHandler` before this one.
         select: "last", or "best" on the validation metric.
@@ -59,8 +61,7 @@ class Checkpoint:
         objects: Mapping[str, Any],
         sampler: TwoStreamBatchSampler,
         total_steps: int,
-        settings: Mapping[str, Any],
-        scans: str,
+        run: Run,
         validator: Workflow,
         select: str = "last",
         description: Mapping[str, Any] | None = None,
@@ -76,8 +77,7 @@ class Checkpoint:
         self.objects = dict(objects)
         self.sampler = sampler
         self.total_steps = total_steps
-        self.settings = json.loads(json.dumps(dict(settings), default=str))
-        self.scans = scans
+        self.run = run
         self.validator = validator
         self.select = select
         self.description = dict(description or {})
@@ -145,8 +145,7 @@ class Checkpoint:
         content = {name: item.state_dict() for name, item in self.objects.items()}
         content |= {
             "step": engine.state.iteration,
-            "settings": self.settings,
-            "scans": self.scans,
+            "run": self.run.state(),
             "best_metric": float(state.best_metric),
             "best_metric_epoch": state.best_metric_epoch,
             "random": _random_states(),
@@ -156,20 +155,21 @@ class Checkpoint:
     def _load(self, engine: Workflow) -> None:
         try:
             content = torch.load(self.last_file, map_location="cpu", weights_only=True)
-            earlier, scans = content["settings"], content["scans"]
-            if changed := [name for name in self.settings if self.settings[name] != earlier.get(name)]:
-                raise ValueError(f"{changed[0]} was {earlier.get(changed[0])}, now {self.settings[changed[0]]}")
-            if scans != self.scans:
-                self._start_anew()
+            if "run" not in content:
+                raise ValueError("it is of an older version of this package")
+            if changed := self.run.other_settings(content["run"]):
+                raise ValueError("; ".join(changed))
+            if told := self.run.other_cases(content["run"]):
+                self._start_anew(content, told)
                 return
             for name, item in self.objects.items():
                 item.load_state_dict(content[name])
             step = content["step"]
         except Exception as error:
             reason = str(error).splitlines()[0]
-            raise SystemExit(
-                f"{self.last_file} does not fit this run ({type(error).__name__}: {reason}); "
-                "give another ckpt_dir, or --resume False to start anew"
+            raise ValueError(
+                f"{self.last_file} does not fit this run ({type(error).__name__}: {reason}); give another ckpt_dir, "
+                f"or --resume False to start anew, with --init_from {self.model_file} from its weights"
             ) from None
         engine.state.iteration = step
         engine.state.epoch = step // engine.state.epoch_length
@@ -184,18 +184,22 @@ class Checkpoint:
         finished = f"; max_steps {self.total_steps} are done" if step >= self.total_steps else ""
         tqdm.write(f"continuing from step {step} of {self.last_file}{finished}")
 
-    def _start_anew(self) -> None:
+    def _start_anew(self, content: Mapping[str, Any], told: str) -> None:
+        """Take the weights of an earlier state, its average if it has one, and keep the file."""
+        average = {name: value for name, value in content.get("average", {}).items() if name.startswith("module.")}
+        weights = {name.removeprefix("module."): value for name, value in average.items()}
+        self.objects["network"].load_state_dict(weights or content["network"])
         idist.barrier()  # every process has read the file
         if self.writes:
-            kept = self.last_file.replace(self.last_file.with_name("last_before.pt"))
-            tqdm.write(f"the scans are not those of {self.last_file}, now {kept.name}; starting anew")
+            moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%f")
+            kept = self.last_file.replace(self.last_file.with_name(f"last_before_{moment}.pt"))
+            what = f"the scans are not those of {self.last_file}, now {kept.name} ({told})"
+            tqdm.write(f"{what}; step, schedule and optimizer start anew, from its weights")
 
 
 def _write(content: Any, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    torch.save(content, part)
-    part.replace(file)
+    with whole_file(file) as part, part.open("wb") as stream:
+        torch.save(content, stream)
 
 
 def _random_states() -> dict[str, Any]:

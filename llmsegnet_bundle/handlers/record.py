@@ -4,7 +4,6 @@ import datetime
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ import torch
 from ignite.engine import Events
 from monai.engines import Workflow
 
-from llmsegnet_bundle.cases import Datalist, digest
+from llmsegnet_bundle.cases import digest
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.run import Run
+from llmsegnet_bundle.settings.written import as_json
 from llmsegnet_bundle.text import load_provenance
 
 FILE = "run.json"
@@ -28,34 +29,28 @@ class RunRecord:
 
     Args:
         output_dir: gets `run.json`; made when missing.
-        settings: ids of the config and their values; what is no number, text, list or dictionary becomes a text.
-        cases: the lists of the run, of `cases.load`.
+        run: what it is.
         validator: engine whose best key metric selected the weights.
         total_steps: steps of the whole run.
         model_file: where the selected weights lie.
         select: "last" or "best", as of `Checkpoint`.
-        text_embedding: file of `text.save_embedding`; None or "none" for a network without text.
     """
 
     def __init__(
         self,
         output_dir: str | Path,
-        settings: Mapping[str, Any],
-        cases: Datalist,
+        run: Run,
         validator: Workflow,
         total_steps: int,
         model_file: str | Path,
         select: str = "last",
-        text_embedding: str | Path | None = None,
     ) -> None:
         self.file = Path(output_dir) / FILE
-        self.settings = dict(settings)
-        self.cases = cases
+        self.run = run
         self.validator = validator
         self.total_steps = total_steps
         self.model_file = Path(model_file)
         self.select = select
-        self.text_embedding = text_embedding
         self.content: dict[str, Any] = {}
 
     def attach(self, engine: Workflow) -> None:
@@ -71,14 +66,14 @@ class RunRecord:
         step = engine.state.iteration
         self.began = time.monotonic()
         earlier = self._earlier() if step else {}
-        settings = {key: _plain(value) for key, value in self.settings.items()}
+        settings = dict(self.run.recorded)
         if "init_from" in earlier.get("settings", {}):  # the run may have written over that file since
             settings["init_from"] = earlier["settings"]["init_from"]
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
             "settings": settings,
-            "split": {"digest": digest(self.cases), **_plain(self.cases)},
-            "text": _text(self.text_embedding),
+            "split": {"digest": digest(self.run.cases), **as_json(self.run.cases)},
+            "text": _text(self.run.recorded.get("text_embedding")),
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
             "total_steps": self.total_steps,
             "steps_per_epoch": engine.state.epoch_length,
@@ -140,13 +135,3 @@ def _text(file: str | Path | None) -> dict[str, Any] | None:
     if file is None or str(file) == "none":
         return None
     return {"file": Path(file).name, **load_provenance(file)}
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
-    return str(value)

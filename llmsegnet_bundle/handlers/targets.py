@@ -1,7 +1,9 @@
 """Targets of the unlabeled scans, answered over whole scans once in a while instead of on each crop."""
 
 import copy
+import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ignite.engine import Events
@@ -11,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from llmsegnet_bundle.loading import TwoStreamDataset
+from llmsegnet_bundle.networks.start import start_from
 
 KINDS = ("crop", "scan", "scan_mean")
 
@@ -19,20 +22,22 @@ class ScanTargets:
     """Let a frozen copy of the pair answer on each unlabeled scan, and keep its probabilities with the scan.
 
     Windows over the whole scan answer at the border of a crop as well as at its center, and a training step then needs
-    no pass without gradient. The copy is made anew every so many steps; it is part of the state, so that a continued
-    run learns from the targets that it had.
+    no pass without gradient. The copy is made anew every so many steps, or never with a `teacher`, whose answers the
+    pair learns from to the end (noisy student, Xie et al., CVPR 2020); it is part of the state, so that a continued run
+    learns from the targets that it had.
 
     Args:
-        dataset: gets the targets; crops must be drawn in this process.
+        dataset: gets the targets; workers that draw crops from it start anew.
         network: the pair, or its average.
         inferer: `ProbabilityInferer` with `members`.
         kind: "scan" for the answers of alpha and of beta, each its peer's target; "scan_mean" for the mean of both in
             their places; "crop" for none of this, as in the paper: peers answer on the crop.
         every: steps between two renewals.
         start: steps before the first.
+        teacher: weights of a network like this one, as those of `start_from`; None for the pair itself.
 
     Raises:
-        ValueError: when `kind` is another word, or `every` is below 1.
+        ValueError: when `kind` is another word, `every` is below 1, or `teacher` goes with "crop".
     """
 
     def __init__(
@@ -43,14 +48,21 @@ class ScanTargets:
         kind: str = "scan",
         every: int = 500,
         start: int = 0,
+        teacher: str | Sequence[str] | None = None,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"targets: must be {', '.join(KINDS)}, got {kind!r}")
         if every < 1:
             raise ValueError(f"target_every: must be at least 1, got {every}")
+        if teacher and kind == "crop":
+            raise ValueError("teacher: answers on whole scans; give --targets scan_mean or scan")
         self.dataset, self.network, self.inferer = dataset, network, inferer
-        self.kind, self.every, self.start = kind, every, start
+        self.kind, self.start = kind, start
+        self.every: float = every
         self.teacher: nn.Module | None = None
+        if teacher:
+            self.teacher, self.every = copy.deepcopy(network), math.inf
+            start_from(self.teacher, teacher, "teacher")
         self.renewal = -1  # of the targets that the dataset has
 
     def attach(self, engine: Workflow) -> None:
@@ -61,10 +73,11 @@ class ScanTargets:
         waited = engine.state.iteration - self.start
         if waited < 0 or waited // self.every == self.renewal:
             return
-        if self.teacher is None or waited % self.every == 0:
+        if self.teacher is None or (self.every < math.inf and waited % self.every == 0):
             self.teacher = copy.deepcopy(self.network)
         self._answer(engine)
         self.renewal = waited // self.every
+        self._draw_anew(engine)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.teacher is None else self.teacher.state_dict()
@@ -79,12 +92,20 @@ class ScanTargets:
         began, scans = time.monotonic(), range(self.dataset.labeled, len(self.dataset))
         self.teacher.eval()
         for scan in scans:
-            probs = self.inferer(self.dataset.image(scan)[None].to(engine.state.device), self.teacher)[0]
+            organ = self.dataset.organ(scan)
+            text = () if organ is None else (organ[None],)
+            probs = self.inferer(self.dataset.image(scan)[None].to(engine.state.device), self.teacher, *text)[0]
             if self.kind == "scan_mean":
                 alpha, beta = probs.chunk(2)
                 probs = ((alpha + beta) / 2).repeat(2, 1, 1, 1)
             self.dataset.set_target(scan, probs)
         if self.renewal < 0:
-            tqdm.write(
-                f"targets of {len(scans)} unlabeled scans in {time.monotonic() - began:.0f} s, every {self.every} steps"
-            )
+            again = f", every {self.every} steps" if self.every < math.inf else ""
+            tqdm.write(f"targets of {len(scans)} unlabeled scans in {time.monotonic() - began:.0f} s{again}")
+
+    def _draw_anew(self, engine: Workflow) -> None:
+        # worker processes have copies of the dataset as it was, and batches ahead: new ones begin at this step
+        loader: Any = engine.state.dataloader
+        if getattr(loader, "num_workers", 0):
+            loader.batch_sampler.start_step = engine.state.iteration
+            engine.set_data(loader)

@@ -1,14 +1,9 @@
-"""What an answer is made of: which networks are asked, which maps come of it, whether all of it fits."""
+"""What an answer is made of: which maps come of it, whether the network can give it."""
 
 from torch import nn
 
 from llmsegnet_bundle.inference.windows import ProbabilityInferer
 from llmsegnet_bundle.networks.sides import check_window
-
-
-def asks_in_turn(networks: int, deploy: str, uncertainty: bool) -> bool:
-    """Say whether alpha and beta may answer in turn: where their mean is deployed, and not asked for at each voxel."""
-    return networks == 2 and deploy == "mean" and not uncertainty
 
 
 def map_postfixes(uncertainty: bool, probabilities: bool) -> list[str]:

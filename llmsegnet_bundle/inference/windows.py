@@ -1,16 +1,17 @@
 """Inference over windows: probabilities averaged, strides as asked, in the arithmetic that the device is fast in."""
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import psutil
 import torch
-from monai.inferers import SlidingWindowInferer
+from monai.data.utils import compute_importance_map
+from monai.inferers import SlidingWindowInfererAdapt
+from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor, nn
 
-from llmsegnet_bundle.precision import autocast, fold_batch_norm
+from llmsegnet_bundle.inference.stitching import row_starts, stitch
+from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes, freed_memory_kept
 
 BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
 EVEN = {"half": 2, "third": 3}
@@ -20,7 +21,7 @@ SIGMA = (
 MOST_WINDOWS = 4  # a pass; on a CPU 2 and 4 were 1 to 6 % faster than 1
 
 
-class ProbabilityInferer(SlidingWindowInferer):
+class ProbabilityInferer(SlidingWindowInfererAdapt):
     """Average the softmax probabilities of overlapping windows; a smaller image is padded and cropped back.
 
     A module in evaluation mode answers with its batch norm folded into its convolutions, without a graph.
@@ -30,7 +31,6 @@ class ProbabilityInferer(SlidingWindowInferer):
         stride_voxel: step between windows per side, the last one moved back to end at the image's border, as the
             field does; or "half" or "third", as many windows as steps of that part of a window take, evenly spread.
         weights: "gaussian", so that the borders of a window count little, or "constant", as in the field's papers.
-        flips: average over the image and its mirror images along each set of its sides too: 8 times the work.
         alternate: ask alpha and beta of a `LLMSegNetPair` in turn, as on a chessboard, instead of both at each window:
             half the work, and where windows overlap still the mean of both. An image of one window asks both.
         members: answer with the probabilities of alpha and of beta, one after the other, instead of what is deployed.
@@ -49,7 +49,6 @@ class ProbabilityInferer(SlidingWindowInferer):
         window: Sequence[int],
         stride_voxel: Sequence[int] | str = "half",
         weights: str = "gaussian",
-        flips: bool = False,
         alternate: bool = False,
         members: bool = False,
         batch: int | None = None,
@@ -65,45 +64,67 @@ class ProbabilityInferer(SlidingWindowInferer):
             raise ValueError(
                 f'stride_voxel must be "half", "third", or 1 to the window {list(window)} per side, got {stride_voxel}'
             )
-        super().__init__(roi_size=list(window), mode=weights, sigma_scale=SIGMA, with_coord=True)
+        super().__init__(roi_size=list(window), mode=weights, sigma_scale=SIGMA, with_coord=True, buffer_steps=-1)
         self.window = window
         self.stride_voxel = stride_voxel
-        self.flips = flips
         self.alternate = alternate
         self.members = members
         self.batch = batch
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        probs, done = torch.empty(0), 0
+        for slab in self.slabs(inputs, network, *args, **kwargs):
+            if not done:
+                probs = torch.empty(*slab.shape[:2], *inputs.shape[2:], device=slab.device)
+            probs[..., done : done + slab.shape[-1]] = slab
+            done += slab.shape[-1]
+        return convert_to_dst_type(probs, inputs, dtype=probs.dtype, device=probs.device)[0]
+
+    def slabs(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Tensor]:
+        """Yield the answer in slabs along the last axis, (B, C, H, W, n) each; memory holds two windows' depth of it.
+
+        Where a GPU does not hold that, the windows are stitched on the CPU.
+        """
         if isinstance(network, nn.Module) and not isinstance(network, torch.jit.ScriptModule):
             network = network if network.training else fold_batch_norm(network)
         if (self.alternate or self.members) and not (hasattr(network, "alpha") and hasattr(network, "beta")):
             setting = "alternate" if self.alternate else "members"
             raise ValueError(f"{setting} needs a network with alpha and beta, got {type(network).__name__}")
-        strides = self.strides(inputs.shape[2:])
+        image = convert_to_tensor(inputs, dtype=torch.float32)  # plain
+        strides = self.strides(image.shape[2:])
         self.overlap: list[float] = _overlap(strides, self.window)
-        self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, inputs.device)
+        self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, image.device)
+        ask = self._network_asker(network, image.shape[2:], strides)
+        depth = self.window[2]
+        weights = compute_importance_map((depth,), self.mode, SIGMA, image.device)  # the Gaussian is a product of sides
+        starts = row_starts(image.shape[-1], depth, strides[2])
+        stitched: Callable[..., Any] = super().__call__
 
-        whole = tuple(max(side, window) for side, window in zip(inputs.shape[2:], self.window, strict=True))
+        @torch.no_grad()
+        def answer(row: int) -> Any:
+            part = image[..., starts[row] : starts[row] + depth]
+            return stitched(part, ask, row, *args, **kwargs)
 
-        def probs(windows: Tensor, boxes: Sequence[Sequence[slice]], *args: Any, **kwargs: Any) -> Tensor:
+        with freed_memory_kept():
+            yield from stitch(starts, answer, weights)
+
+    def _network_asker(
+        self, network: Callable[..., Any], sides: Sequence[int], strides: Sequence[int]
+    ) -> Callable[..., Tensor]:
+        one_window = all(side <= window for side, window in zip(sides, self.window, strict=True))
+
+        def ask(windows: Tensor, boxes: Sequence[Sequence[slice]], row: int, *args: Any, **kwargs: Any) -> Tensor:
             asked: list[Any] = [network]
-            if self.alternate and tuple(windows.shape[2:]) != whole:
-                place = sum(math.ceil(side.start / s) for side, s in zip(boxes[0][2:], strides, strict=True))
-                asked = [(network.beta, network.alpha)[place % 2]]  # type: ignore[attr-defined]
+            if self.alternate and not one_window:
+                places = (math.ceil(side.start / s) for side, s in zip(boxes[0][2:4], strides[:2], strict=True))
+                asked = [(network.beta, network.alpha)[(row + sum(places)) % 2]]  # type: ignore[attr-defined]
             elif self.members:
                 asked = [network.alpha, network.beta]  # type: ignore[attr-defined]
             with autocast(windows.device):
                 logits = [net(windows, *args, **kwargs) for net in asked]
             return torch.cat([torch.softmax(one.float(), dim=1) for one in logits], dim=1)
 
-        sides = range(2, inputs.ndim)
-        turns = [dims for count in range(4) for dims in combinations(sides, count)] if self.flips else [()]
-        mean: Any = 0.0
-        with torch.inference_mode():
-            for dims in turns:
-                answer: Any = super().__call__(inputs.float().flip(dims), probs, *args, **kwargs)
-                mean = mean + answer.flip(dims) / len(turns)
-        return mean.clone()  # a normal tensor, that later steps may write to
+        return ask
 
     def strides(self, shape: Sequence[int]) -> list[int]:
         """Return the steps between windows over an image of `shape`."""
@@ -126,10 +147,3 @@ def _even_stride(side: int, window: int, longest: int) -> int:
 def window_batch(window: Sequence[int], device: torch.device | str) -> int:
     """Return how many windows a forward pass may take: a quarter of the free memory's worth, at least 1."""
     return max(1, min(MOST_WINDOWS, free_bytes(device) // 4 // (BYTES_PER_VOXEL * math.prod(window))))
-
-
-def free_bytes(device: torch.device | str) -> int:
-    """Return the memory of `device` that can be had: what nothing uses, or a cache would give back."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available

@@ -99,7 +99,7 @@ class EncoderDecoder(nn.Module):
         Args:
             bottleneck: of `encode`.
             skips: of `encode`.
-            modulations: (2, 1, K, 1, 1, 1) gains and offsets for `modulate`, one after each decoder stage, or none.
+            modulations: (2, B, K, 1, 1, 1) gains and offsets for `modulate`, one after each decoder stage, or none.
         """
         x = bottleneck
         for i, stage in enumerate(self.decoder):

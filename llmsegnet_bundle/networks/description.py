@@ -13,24 +13,11 @@ from torch import Tensor, nn
 from llmsegnet_bundle import networks
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
-from llmsegnet_bundle.text import load_embedding
+from llmsegnet_bundle.settings import read_table
+from llmsegnet_bundle.text import describe_embedding, load_embedding
 
 # ids that inference and evaluation take from the weights, besides the class of `backbone`
-FOLLOWED = (
-    "in_channels",
-    "classes",
-    "crop",
-    "spacing_mm",
-    "intensity_transforms",
-    "base_filters",
-    "dropout",
-    "strides",
-    "kernels",
-    "fusion",
-    "hidden",
-    "text_embedding",
-    "deploy",
-)
+FOLLOWED = (*(setting.name for setting in read_table().values() if setting.weights), "deploy")
 FREE = ("dropout", "deploy", "class_names")  # may differ from the weights': they change no weight and no input
 MEND = "take the weights' value by leaving the setting away, or give the config or the model_file that goes with it"
 
@@ -48,8 +35,8 @@ def describe(config: ConfigParser) -> dict[str, Any]:
                 settings[name] = _plain(config, name) if as_written else _as_json(config.get_parsed_content(name))
     if "embedding" not in config:  # of a network without text
         settings.pop("text_embedding", None)
-    elif not isinstance(settings["text_embedding"], Mapping):
-        settings["text_embedding"] = _text(config.get_parsed_content("embedding"))
+    elif (text := settings["text_embedding"]) != "none" and not isinstance(text, Mapping):
+        settings["text_embedding"] = describe_embedding(text)
     settings["networks"] = 2 if hasattr(config.get_parsed_content("network_def"), "beta") else 1
     return settings
 
@@ -76,8 +63,9 @@ def check_config(config: ConfigParser, model_file: str | Path) -> None:
     """Raise ValueError when a setting of `config` contradicts what `model_file` was trained with."""
     theirs, ours = read_description(model_file).get("settings", {}), describe(config)
     for name, value in theirs.items():
-        if name in ours and name not in FREE and ours[name] != value:
-            raise ValueError(f"{name}: {model_file} was trained with {value}, this config has {ours[name]}; {MEND}")
+        if name in ours and name not in FREE and _identity(ours[name]) != _identity(value):
+            told, here = _in_words(value), _in_words(ours[name])
+            raise ValueError(f"{name}: {model_file} was trained with {told}, this config has {here}; {MEND}")
 
 
 def build_transforms(transforms: Sequence[Any]) -> list[Any]:
@@ -105,11 +93,26 @@ def build_network(alpha: nn.Module, beta: nn.Module, deploy: str, networks: int)
     return network
 
 
-def _text(embedding: Tensor | None) -> dict[str, Any] | str:
+def text_identity(config: ConfigParser) -> dict[str, Any] | str:
+    """Return sha256 and shape of the embedding of a config; "none" of a network without text."""
+    embedding = config.get_parsed_content("embedding") if "embedding" in config else None
     if embedding is None:
         return "none"
     sha256 = hashlib.sha256(embedding.contiguous().float().numpy().tobytes()).hexdigest()  # as `text.save_embedding`
     return {"sha256": sha256, "shape": list(embedding.shape)}
+
+
+def _identity(value: Any) -> Any:
+    """Return what two settings must have in common; of a text its numbers, however it is described."""
+    return value["sha256"] if isinstance(value, Mapping) and "sha256" in value else value
+
+
+def _in_words(value: Any) -> Any:
+    if not isinstance(value, Mapping) or "sha256" not in value:
+        return value
+    made = " of ".join(str(value[key]) for key in ("encoder", "encoder_revision") if value.get(key))
+    of = f" of {value['organ']}" if "organ" in value else ""
+    return f"the text{of} with sha256 {value['sha256'][:12]}" + (f", encoded by {made}" if made else "")
 
 
 def _plain(config: ConfigParser, name: str) -> Any:

@@ -13,7 +13,7 @@ class Fusion(nn.Module):
     """The places of a network where a text may act; at none of them here, each subclass takes one."""
 
     def at_bottleneck(self, bottleneck: Tensor, embedding: Tensor) -> Tensor:
-        """Return the bottleneck (B, K, h, w, d) that the decoder gets; `embedding` (E,) or (C - 1, E) of each class."""
+        """Return the bottleneck (B, K, h, w, d) that the decoder gets; `embedding` (B, C - 1, E), or 1 for 1 or all."""
         return bottleneck
 
     def in_decoder(self, embedding: Tensor) -> list[Tensor]:
@@ -45,7 +45,7 @@ class SpatialFusion(Fusion):
         self.balance = nn.Parameter(torch.ones(()))
 
     def at_bottleneck(self, bottleneck: Tensor, embedding: Tensor) -> Tensor:
-        text = torch.sigmoid(self.project(embedding.flatten())).reshape([1, 1] + self.grid)  # noqa: RUF005  TorchScript
+        text = torch.sigmoid(self.project(embedding.flatten(1))).reshape([-1, 1] + self.grid)  # noqa: RUF005  TorchScript
         size = bottleneck.shape[2:]
         if list(size) != self.grid:
             text = F.interpolate(text.float(), size=size, mode="trilinear", align_corners=False)
@@ -69,8 +69,9 @@ class ChannelFusion(Fusion):
         self.balance = nn.Parameter(torch.ones(()))
 
     def modulation(self, embedding: Tensor) -> Tensor:
-        """Return balance * [g, o], (2, 1, K, 1, 1, 1), for `modulate`."""
-        return self.balance * torch.sigmoid(self.project(embedding.flatten())).reshape(2, 1, -1, 1, 1, 1)
+        """Return balance * [g, o], (2, B, K, 1, 1, 1), for `modulate`."""
+        told = torch.sigmoid(self.project(embedding.flatten(1)))  # (B, 2 K)
+        return self.balance * told.reshape(len(told), 2, -1, 1, 1, 1).transpose(0, 1)
 
     def at_bottleneck(self, bottleneck: Tensor, embedding: Tensor) -> Tensor:
         return modulate(bottleneck, self.modulation(embedding))
@@ -121,8 +122,8 @@ class HeadFusion(Fusion):
 
     def at_head(self, logits: Tensor, features: Tensor, bottleneck: Tensor, embedding: Tensor) -> Tensor:
         scan = bottleneck.float().mean(dim=(2, 3, 4)).unsqueeze(1)  # (B, 1, K5)
-        text = embedding.reshape(1, -1, embedding.shape[-1])  # (1, C - 1, E)
-        known = torch.cat([text.expand(scan.shape[0], -1, -1), scan.expand(-1, text.shape[1], -1)], dim=2)
+        text = embedding.expand(scan.shape[0], -1, -1)  # (B, C - 1, E)
+        known = torch.cat([text, scan.expand(-1, text.shape[1], -1)], dim=2)
         weights = self.balance * self.project(known)  # (B, C - 1, K + 1)
         made = torch.matmul(weights[..., :-1].to(features.dtype), features.flatten(2)) + weights[..., -1:]
         made = made.reshape([logits.shape[0], -1] + list(logits.shape[2:]))  # noqa: RUF005  TorchScript

@@ -1,6 +1,7 @@
 """The co-trained pair of networks as one module."""
 
 import math
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -33,13 +34,14 @@ class LLMSegNetPair(nn.Module):
         self.beta = beta
         self.deploy = deploy
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, text: Optional[Tensor] = None) -> Tensor:  # noqa: UP045  TorchScript
+        """Return what is deployed; `text` as of `LLMSegNet.embedding`."""
         if self.deploy == "alpha":
-            return self.alpha(image)
+            return self.alpha(image, text)
         if self.deploy == "beta":
-            return self.beta(image)
-        alpha = F.log_softmax(self.alpha(image).float(), dim=1)
-        beta = F.log_softmax(self.beta(image).float(), dim=1)
+            return self.beta(image, text)
+        alpha = F.log_softmax(self.alpha(image, text).float(), dim=1)
+        beta = F.log_softmax(self.beta(image, text).float(), dim=1)
         return torch.logaddexp(alpha, beta) - math.log(2)
 
 

@@ -6,20 +6,19 @@ from pathlib import Path
 import ignite.distributed as idist
 from torch import Tensor, nn
 
-from llmsegnet_bundle.networks.weights import file_sha256, read_description, read_weights
-
-TEXT = "text_embedding"  # a run's own text stays
+from llmsegnet_bundle.networks.weights import TEXT, file_sha256, read_description, read_weights
 
 
-def start_from(network: nn.Module, init_from: str | Sequence[str] | None) -> None:
+def start_from(network: nn.Module, init_from: str | Sequence[str] | None, setting: str = "init_from") -> None:
     """Load what fits of one or two files into `network`, and print one line that tells what does not.
 
     A pair gets the pair of a file, or a single network for both alpha and beta; of two files alpha gets the first (its
     alpha, when it holds a pair) and beta the second (its beta). A network without text gets alpha's backbone.
 
     Args:
-        network: `LLMSegNetPair`, or a backbone; its text stays.
+        network: `LLMSegNetPair`, or a backbone; a run's own text stays.
         init_from: a file, two as a list or as the text "[A,B]"; None loads nothing.
+        setting: the id that names the files, for what is printed and raised.
 
     Raises:
         ValueError: as `read_weights`, when no layer but the last fits, or two files are given for one network.
@@ -30,8 +29,8 @@ def start_from(network: nn.Module, init_from: str | Sequence[str] | None) -> Non
     own = network.state_dict()
     pair = hasattr(network, "beta")
     if len(files) > 2 or (len(files) == 2 and not pair):
-        raise ValueError(f"init_from: must be one file, or two for alpha and beta, got {', '.join(files)}")
-    found = [_members(read_weights(file, "init_from")) for file in files]
+        raise ValueError(f"{setting}: must be one file, or two for alpha and beta, got {', '.join(files)}")
+    found = [_members(read_weights(file, setting)) for file in files]
     if pair:
         sources = {"alpha": found[0]["alpha"], "beta": found[-1]["beta"]}
         given = {f"{member}.{name}": value for member, items in sources.items() for name, value in items.items()}
@@ -42,11 +41,11 @@ def start_from(network: nn.Module, init_from: str | Sequence[str] | None) -> Non
     taken = {name: value for name, value in fits.items() if not name.endswith(TEXT)}
     for file, member in zip(files, ("alpha.", "beta.") if len(files) == 2 else ("",), strict=True):
         if not any(_is_inner(name) and name.startswith(member) for name in taken):
-            raise ValueError(f"init_from: nothing in {_named(file)} fits {_difference(network, own, given, member)}")
+            raise ValueError(f"{setting}: nothing in {_named(file)} fits {_difference(network, own, given, member)}")
     network.load_state_dict({**own, **taken})
     left = _layers(name for name in own if name not in taken)
     unused = [layer for layer in _layers(name for name in given if name not in taken) if layer not in left]
-    told = [f"init_from: {len(taken)} of {len(own)} tensors are those of {' and '.join(files)}"]
+    told = [f"{setting}: {len(taken)} of {len(own)} tensors are those of {' and '.join(files)}"]
     told += [
         f"{what}: {', '.join(layers)}" for what, layers in (("not taken", left), ("no place for", unused)) if layers
     ]
@@ -54,8 +53,8 @@ def start_from(network: nn.Module, init_from: str | Sequence[str] | None) -> Non
         print("; ".join(told))
 
 
-def fingerprint(init_from: str | Sequence[str] | None) -> dict[str, str] | None:
-    """Return the sha256 of each file that a training starts from, for its record; None without.
+def fingerprint(init_from: str | Sequence[str] | None, setting: str = "init_from") -> dict[str, str] | None:
+    """Return the sha256 of each file that a training starts or learns from, for its record; None without.
 
     Raises:
         ValueError: when a file does not exist.
@@ -63,7 +62,7 @@ def fingerprint(init_from: str | Sequence[str] | None) -> dict[str, str] | None:
     files = _files(init_from)
     for file in files:
         if not Path(file).is_file():
-            raise ValueError(f"init_from: {file} does not exist; give the model.pt of a training")
+            raise ValueError(f"{setting}: {file} does not exist; give the model.pt of a training")
     return {file: file_sha256(file) for file in files} or None
 
 

@@ -11,27 +11,33 @@ import torch
 from torch import Tensor, nn
 
 import llmsegnet_bundle.transforms
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import whole_file, write_texts
+
+TEXT = "text_embedding"  # the buffer of a network's text
 
 
 def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, description: Mapping[str, Any]) -> None:
     """Write weights, and beside them a JSON file of the same name that says what they are.
 
-    Each file is replaced whole. The description holds the sha256 of the weights, so that one that is not theirs, as
-    after a crash between the two, is refused instead of believed.
+    Each file is replaced whole, and neither by weights that are not finite. The description holds the sha256 of the
+    weights, so that one that is not theirs, as after a crash between the two, is refused instead of believed.
 
     Args:
         weights: a network's state dict.
         model_file: `model.pt`; its folder is made when missing.
         description: what can be written as JSON: "settings" of `description.describe`, "selection" and the like.
+
+    Raises:
+        ValueError: when a number of the weights is not finite, or as `files.whole_file`.
     """
     file = Path(model_file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    torch.save(dict(weights), part)
-    content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
+    if name := not_finite(weights):
+        raise ValueError(f"{file} is left as it was: {name} of the new weights is not finite; lower learning_rate")
+    with whole_file(file) as part:
+        with part.open("wb") as stream:
+            torch.save(dict(weights), stream)
+        content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
     text = json.dumps(content, indent=1) + "\n"
-    part.replace(file)
     write_texts(file.parent, {_beside(file).name: text})
 
 
@@ -49,7 +55,7 @@ def read_weights(model_file: str | Path, setting: str = "model_file") -> dict[st
         setting: id that named the file, for the error.
 
     Raises:
-        ValueError: when the file is missing, unreadable or holds more than weights.
+        ValueError: when the file is missing or unreadable, holds more than weights, or a number that is not finite.
     """
     if not Path(model_file).is_file():
         raise ValueError(f"{setting}: {model_file} does not exist; train first, or give the model.pt of a training")
@@ -60,7 +66,14 @@ def read_weights(model_file: str | Path, setting: str = "model_file") -> dict[st
         raise ValueError(f"{setting}: {model_file} holds no weights ({reason})") from None
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise ValueError(f"{setting}: {model_file} holds more than weights; give a model.pt of a training")
+    if name := not_finite(weights):
+        raise ValueError(f"{setting}: {model_file} holds numbers that are not finite ({name}); give other weights")
     return weights
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> str:
+    """Return the name of the first tensor with a number that is not finite; "" when there is none."""
+    return next((name for name, value in weights.items() if not torch.isfinite(value).all()), "")
 
 
 def read_description(model_file: str | Path) -> dict[str, Any]:
@@ -91,13 +104,15 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
     """Load `model_file` into `network`, strictly, and say so when nothing tells what the weights are.
 
     Raises:
-        ValueError: as `read_weights` and `read_description`, or when the weights are another network's.
+        ValueError: as `read_weights` and `read_description`, or when the weights are another network's or, with nothing
+            that describes them, hold another text.
     """
     weights = read_weights(model_file)
     described = read_description(model_file)
     if reason := _misfit(network, weights):
         raise ValueError(f"model_file: {model_file} does not fit this network ({reason})")
     if not described:
+        _check_text(network, weights, model_file)
         print(f"{model_file} has no {_beside(Path(model_file)).name} beside it; taken as trained with these settings")
     network.load_state_dict(weights)
 
@@ -115,13 +130,20 @@ def refuse_misfit(network: nn.Module, weights: Mapping[str, Tensor], prefix: str
 def halve_weights(model_file: str | Path, output: str | Path) -> None:
     """Write the weights of `model_file` in half precision; loading brings them back to the network's own.
 
+    A tensor with a number that half precision does not hold, as a large variance of batch norm, stays as it is.
+
     Raises:
         ValueError: when `model_file` is missing or holds no weights.
     """
     weights, described = read_weights(model_file), read_description(model_file)
     described.pop("sha256", None)
-    halves = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    halves = {name: _half(value) for name, value in weights.items()}
     write_weights(halves, output, described)
+
+
+def _half(value: Tensor) -> Tensor:
+    half = value.half() if value.is_floating_point() else value
+    return half if torch.isfinite(half).all() else value
 
 
 def file_sha256(file: str | Path) -> str:
@@ -141,7 +163,19 @@ def _misfit(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
             return f"{name} is missing"
         if weights[name].shape != value.shape:
             return f"{name} is {list(weights[name].shape)}, here {list(value.shape)}"
+    if name := not_finite(weights):
+        return f"{name} is not finite"
     return next((f"{name} has no place" for name in weights if name not in own), "")
+
+
+def _check_text(network: nn.Module, weights: Mapping[str, Tensor], model_file: str | Path) -> None:
+    for name, own in network.state_dict().items():
+        # halves, as shared weights may be
+        if name.endswith(TEXT) and not torch.allclose(own.cpu().half().float(), weights[name].half().float()):
+            raise ValueError(
+                f"text_embedding: {model_file} was trained with another text than this config has; give the "
+                "text_embedding that goes with it"
+            )
 
 
 def _check_harmless(value: Any, file: Path) -> None:

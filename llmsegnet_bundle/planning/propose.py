@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from llmsegnet_bundle.cases.survey import ScanFacts
-from llmsegnet_bundle.inference import free_bytes
 from llmsegnet_bundle.networks import VNet, check_kernels, check_strides, plan_levels
 from llmsegnet_bundle.networks.levels import SMALLEST_EDGE
-from llmsegnet_bundle.precision import has_bf16
+from llmsegnet_bundle.precision import free_bytes, has_bf16
 
 LARGEST_CROP = 112 * 112 * 80  # voxels, the left atrium's: the largest that the method was published with
 CPU_CROP = 250_000  # voxels: a step of the left atrium's crop of 64x64x48 takes 2 cores a second
@@ -68,6 +67,7 @@ def propose(
     share = (len(labeled) - held_out) / (len(facts) - held_out)
     few = share <= FEW_LABELED
     step_gb = BATCH * bytes_a_voxel * math.prod(crop) / 1e9
+    memory_gb = free_bytes(device) / 2 / 1e9  # the other half is for the training
     ct = modality.upper() == "CT"
     window = [float(np.floor(np.percentile(sample, 0.5))), float(np.ceil(np.percentile(sample, 99.5)))]
     if window[0] == window[1]:
@@ -84,12 +84,14 @@ def propose(
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],
         "crop": crop,
         **(levels._asdict() if levels != (check_strides(None), check_kernels(None)) else {}),
+        **({"cache_mode": "disk"} if (kept_gb := _kept_gb(facts, spacing_mm, len(values))) > memory_gb else {}),
         "gpu_steps": 15_000,
         "unsupervised_weight": 0.3 if few else 1.0,
         "intensity_transforms": [intensity],
         **_augmentation(ct, spacing_mm),
     }
     size = " x ".join(f"{side:.0f}" for side in median_size)
+    kept = f"{len(facts)} scans and their targets take {kept_gb:.1f} GB, {memory_gb:.1f} GB are there for them"
     reasons = {
         "classes": "background and what the labels hold",
         "labeled": "those with a label that do not validate",
@@ -99,6 +101,7 @@ def propose(
         "crop": f"of a median scan of {size}, as much as the device takes; a step needs about {step_gb:.1f} GB",
         "strides": "a step to the next level halves an axis while its spacing is less than twice the finest (nnU-Net)",
         "kernels": "along the slices only where they lie as close as the voxels in plane (nnU-Net)",
+        "cache_mode": f"{kept}; crops are cut from the files in cache_dir",
         "gpu_steps": "of the published settings; 3,000 on a CPU, and --max_steps for another number",
         "unsupervised_weight": f"{share:.0%} of the training scans are labeled; 0.3 up to {FEW_LABELED:.0%}, else 1.0",
         "intensity_transforms": "0.5 and 99.5 % points of the labeled voxels (nnU-Net)" if ct else "of each scan",
@@ -123,6 +126,13 @@ def _spacing_mm(facts: Sequence[ScanFacts]) -> np.ndarray:
 
 def _median_size(facts: Sequence[ScanFacts], spacing_mm: np.ndarray) -> np.ndarray:
     return np.median([np.multiply(scan.size_voxel, scan.spacing_mm) / spacing_mm for scan in facts], axis=0)
+
+
+def _kept_gb(facts: Sequence[ScanFacts], spacing_mm: np.ndarray, classes: int) -> float:
+    """Return what `loading` keeps of these scans: float16 images and targets of two networks, a byte a class."""
+    byte_counts = [2 + (4 * classes if scan.values is None else classes - 1) for scan in facts]
+    voxels = [math.prod(np.multiply(scan.size_voxel, scan.spacing_mm) / spacing_mm) for scan in facts]
+    return float(np.dot(byte_counts, voxels)) / 1e9
 
 
 def _coarsening(facts: Sequence[ScanFacts], spacing_mm: np.ndarray) -> np.ndarray:

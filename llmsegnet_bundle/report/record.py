@@ -10,6 +10,8 @@ from llmsegnet_bundle.report.figures import svg
 from llmsegnet_bundle.report.run import Curve, Run
 from llmsegnet_bundle.scans import case_name
 
+TEXT = ("_text_share", "_balance")  # endings of the tags of `handlers.TextShare`
+
 
 def validation_curve(run: Run) -> Curve:
     """Return the validation metric over the steps, or over the epochs when their length is not recorded."""
@@ -31,15 +33,21 @@ def curves_section(run: Run, baseline: Run | None) -> str:
         unit = "step" if run.record.get("steps_per_epoch") else "epoch"
         chart = svg(validation_chart(curves, selection.get("step"), unit))
         parts += [page.heading("Mean Dice of the validation scans"), _wide(chart, "validation Dice over the run")]
-    terms = [tag for tag in run.curves if not tag.startswith("val_")]
+    text = sorted(tag for tag in run.curves if tag.endswith(TEXT))
+    terms = [tag for tag in run.curves if not tag.startswith("val_") and tag not in text]
     if terms:
         parts += [
             page.heading("Loss terms, and the weight of the unsupervised ones"),
             page.note("The line is the mean, the band the range of nearby steps."),
         ]
         terms.sort(key=lambda tag: (tag != "loss", tag))
-        charts = [(svg(curve_chart(tag, run.curves[tag])), f"{tag} over the steps") for tag in terms]
-        parts.append(page.pictures(charts, "charts"))
+        parts.append(_charts(run, terms))
+    if text:
+        told = (
+            "text_share: how far the logits move when the text is taken away, as a part of their size, on one crop. "
+            "balance: the learned factor of the text, 1 at the start."
+        )
+        parts += [page.heading("What the text does in each network"), page.note(told), _charts(run, text)]
     return page.section("Training", *parts)
 
 
@@ -139,6 +147,11 @@ def moment(text: str | None) -> str:
 
 def _count(items: Sequence[Any], name: str) -> str:
     return f"{len(items)} {name}{'' if len(items) == 1 else 's'}"
+
+
+def _charts(run: Run, tags: Sequence[str]) -> str:
+    charts = [(svg(curve_chart(tag, run.curves[tag])), f"{tag} over the steps") for tag in tags]
+    return page.pictures(charts, "charts")
 
 
 def _wide(source: str, caption: Any) -> str:

@@ -47,7 +47,8 @@ def whole_numbers(voxels: np.ndarray) -> tuple[np.ndarray, bool]:
     if voxels.dtype.kind != "f":
         return voxels, True
     rounded = np.rint(voxels)
-    return rounded, bool(np.abs(voxels - rounded).max() <= NEARLY_WHOLE)  # NaN is not
+    off = voxels - rounded
+    return rounded, bool(np.abs(off, out=off).max() <= NEARLY_WHOLE)  # NaN is not
 
 
 def _shares_a_form(path: PathLike, source: PathLike, shape: tuple[int, ...]) -> bool:

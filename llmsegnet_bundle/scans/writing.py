@@ -1,6 +1,5 @@
 """Files of maps: where they lie, that they are whole, and that every program lays them on their scan."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import nibabel as nib
 import numpy as np
 from monai.data import NibabelWriter
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.scans.geometry import is_same_grid
 from llmsegnet_bundle.scans.nifti import copy_geometry, from_bytes, nifti_affine
 from llmsegnet_bundle.scans.reader import HEADER
@@ -35,17 +35,12 @@ class WholeWriter(NibabelWriter):
 
     def write(self, filename: Any, verbose: bool = False, **kwargs: Any) -> None:
         file = Path(filename)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{os.getpid()}.{file.name}")
-        try:
+        with whole_file(file) as part:
             if self.scan_header is not None and self._lies_on(self.scan_header):
                 voxels = np.asanyarray(self.create_backend_obj(self.data_obj, dtype=self.output_dtype).dataobj)
                 nib.save(nib.Nifti1Image(voxels, None, copy_geometry(self.scan_header), dtype=voxels.dtype), part)
             else:
                 super().write(part, verbose, **kwargs)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
 
     def _lies_on(self, header: nib.Nifti1Header) -> bool:
         shape = tuple(self.data_obj.shape[:3])

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from llmsegnet_bundle.files import whole_file
+
 FORM = "labels, N texts, and vectors, N x E finite numbers"
 
 
@@ -69,11 +71,5 @@ def write_bank(output: str | Path, labels: Sequence[str], vectors: Tensor) -> No
     halves = vectors.numpy().astype(np.float16)
     if not np.isfinite(halves).all():
         raise ValueError(f"bank: {output} would hold infinite numbers; float16 ends at 65504")
-    path = Path(output)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            np.savez(stream, labels=np.array(labels, dtype=np.str_), vectors=halves)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(output) as part, part.open("wb") as stream:
+        np.savez(stream, labels=np.array(labels, dtype=np.str_), vectors=halves)

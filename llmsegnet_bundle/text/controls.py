@@ -16,7 +16,7 @@ def make_control(kind: str, number: str, classes: int, texts: int, like: Tensor 
         number: the seed of "random", the first place of "one_hot"; "" for 0.
         classes: organs or classes of the texts.
         texts: N, of all classes.
-        like: the embedding (P, E) or (C - 1, P, E) that is replaced.
+        like: the embedding (P, E), (C - 1, P, E) or (O, C - 1, P, E) that is replaced.
 
     Raises:
         ValueError: when `number` is none, or `like` is missing or of other texts.
@@ -25,7 +25,7 @@ def make_control(kind: str, number: str, classes: int, texts: int, like: Tensor 
         raise ValueError(f"encoder: {kind} needs --like FILE.safetensors, the embedding that it replaces")
     if number and (not number.isdecimal() or kind == "constant"):
         raise ValueError(f"encoder: {kind}:{number} must be random:SEED, one_hot:PLACE or constant")
-    shape = (1, *like.shape) if like.ndim == 2 else tuple(like.shape)
+    shape = (like[..., 0, 0].numel(), *like.shape[-2:])
     if shape[:2] != (classes, texts // classes):
         have = f"{classes} x {texts // classes}"
         raise ValueError(f"like: must have as many texts as the texts file, {have}, got {shape[0]} x {shape[1]}")

@@ -9,14 +9,29 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.text.bank import write_bank
 from llmsegnet_bundle.text.encoders import encode
 from llmsegnet_bundle.text.texts import group_texts, read_texts
 
 KEY = "text_embedding"
+# of the provenance: what weights keep of the text that they were trained with
+DESCRIBED = (
+    "organ",
+    "organs",
+    "class_names",
+    "written_by",
+    "date",
+    "edited",
+    "encoder_kind",
+    "encoder",
+    "encoder_revision",
+    "pooling",
+    "replaces_sha256",
+)
 
 
 def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any]) -> None:
@@ -24,25 +39,21 @@ def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any
 
     Args:
         path: the file.
-        text_embedding: (P, E) of one organ, or (C - 1, P, E) with the `class_names` of the provenance.
+        text_embedding: (P, E) of one organ, (C - 1, P, E) with the `class_names` of the provenance, or
+            (O, C - 1, P, E) with its `organs`.
         provenance: what JSON can hold.
     """
     data = text_embedding.contiguous().float()
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(
-            {KEY: data}, part, metadata={"provenance": json.dumps(provenance, default=str), "sha256": _sha256(data)}
-        )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    told = {"provenance": json.dumps(provenance, default=str), "sha256": _sha256(data)}
+    with whole_file(path) as part:
+        part.write_bytes(save({KEY: data}, told))
 
 
 def load_embedding(path: str | Path) -> Tensor | None:
     """Return the embedding of a file of `save_embedding`; None for "none", a network without text.
 
     Returns:
-        (P, E) of one organ, or (C - 1, P, E) of each class but the background.
+        (P, E) of one organ, (C - 1, P, E) of each class but the background, or (O, C - 1, P, E) of several organs.
 
     Raises:
         ValueError: when the file is missing, is no such file, was changed after it was written, or its content is
@@ -53,9 +64,12 @@ def load_embedding(path: str | Path) -> Tensor | None:
     metadata, embedding = _read(path)
     if metadata.get("sha256") != _sha256(embedding):
         raise ValueError(f"text_embedding: {path} is not as `embed` wrote it (its sha256 differs); write it again")
-    names = json.loads(metadata.get("provenance", "{}")).get("class_names")
-    form = "(P, E)" if names is None else f"(C - 1, P, E) of {', '.join(names)}"
-    fits = embedding.ndim == 2 if names is None else embedding.ndim == 3 and len(embedding) == len(names)
+    told = json.loads(metadata.get("provenance", "{}"))
+    form, fits = "(P, E)", embedding.ndim == 2
+    if names := told.get("organs"):
+        form, fits = f"(O, C - 1, P, E) of {', '.join(names)}", embedding.ndim == 4 and len(embedding) == len(names)
+    elif names := told.get("class_names"):
+        form, fits = f"(C - 1, P, E) of {', '.join(names)}", embedding.ndim == 3 and len(embedding) == len(names)
     if not fits or not torch.isfinite(embedding).all():
         raise ValueError(f"text_embedding: {path} must hold finite {form}, got {list(embedding.shape)}")
     return embedding
@@ -67,8 +81,22 @@ def load_provenance(path: str | Path) -> dict[str, Any]:
     return {**json.loads(metadata.get("provenance", "{}")), "sha256": metadata.get("sha256")}
 
 
-def embed(texts: str | Path, output: str | Path, encoder: str | Path, like: str | Path | None = None) -> None:
-    """Encode a texts file into an embedding file.
+def describe_embedding(path: str | Path) -> dict[str, Any]:
+    """Return what weights keep of an embedding file: `sha256` and `shape` of its numbers, organ, encoder, revision.
+
+    Raises:
+        ValueError: when the file is missing or no such file.
+    """
+    metadata, embedding = _read(path)
+    origin = json.loads(metadata.get("provenance", "{}"))
+    told = {key: origin[key] for key in DESCRIBED if key in origin}
+    return {"sha256": _sha256(embedding), "shape": list(embedding.shape), **told}
+
+
+def embed(
+    texts: str | Path | Sequence[str | Path], output: str | Path, encoder: str | Path, like: str | Path | None = None
+) -> None:
+    """Encode a texts file, or those of several organs for one network, into an embedding file.
 
     Args:
         texts: YAML with organ, written_by, date and texts: a list, or a list under each class name.
@@ -77,17 +105,24 @@ def embed(texts: str | Path, output: str | Path, encoder: str | Path, like: str 
         like: the embedding file that a control replaces.
 
     Raises:
-        ValueError: when the texts are unfit, or the encoder is missing or does not fit them.
+        ValueError: when the texts are unfit, two are of one organ, one has more classes or texts than another, or the
+            encoder is missing or does not fit them.
     """
-    content = read_texts(texts)
-    groups = group_texts(content)
+    files = [texts] if isinstance(texts, str | Path) else list(texts)
+    contents = [read_texts(file) for file in files]
+    content, groups = contents[0], group_texts(contents[0])
+    if len(files) > 1:
+        content = _joined(contents)
+        groups = content["texts"]
     vectors, origin = encode(str(encoder), groups, None if like is None else load_embedding(like))
-    if isinstance(content["texts"], dict):
-        origin["class_names"] = list(groups)
+    if isinstance(contents[0]["texts"], dict):
+        origin["class_names"] = list(contents[0]["texts"])
+    if len(files) > 1:
+        vectors = vectors.unflatten(0, (len(files), len(groups) // len(files), -1))
+    elif "class_names" in origin:
         vectors = vectors.unflatten(0, (len(groups), -1))
     if like is not None:
         origin["replaces_sha256"] = load_provenance(like)["sha256"]
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
     save_embedding(Path(output), vectors, content | origin)
 
 
@@ -109,13 +144,33 @@ def export_bank(output: str | Path, embeddings: Sequence[str | Path]) -> None:
             raise ValueError(
                 f"bank: {file} has vectors of {embedding.shape[-1]}, {embeddings[0]} of {size}; one bank, one size"
             )
-        names = told.get("class_names") or [told.get("organ", Path(file).stem)]
+        names = (
+            list(told["texts"]) if "organs" in told else told.get("class_names") or [told.get("organ", Path(file).stem)]
+        )
         labels += chain.from_iterable([str(name)] * embedding.shape[-2] for name in names)
         rows.append(embedding.flatten(0, -2))
     if not rows:
         raise ValueError("bank: give at least one embedding file")
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
     write_bank(output, labels, torch.cat(rows))
+
+
+def _joined(contents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return one content of texts files: `organs`, all their `texts` by organ or organ and class, and `sources`."""
+    organs = [str(content["organ"]) for content in contents]
+    if len(set(organs)) < len(organs):
+        raise ValueError(f"texts: each file must be of another organ, got {', '.join(organs)}")
+    groups: dict[str, list[str]] = {}
+    counts = {}
+    for organ, content in zip(organs, contents, strict=True):
+        texts = content["texts"]
+        own = {f"{organ}: {name}": told for name, told in texts.items()} if isinstance(texts, dict) else {organ: texts}
+        counts[organ] = f"{len(own)} x {len(next(iter(own.values())))}"
+        groups |= own
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{organ} {count}" for organ, count in counts.items())
+        raise ValueError(f"texts: each organ must have as many classes x texts as the others, got {told}")
+    sources = [{key: value for key, value in content.items() if key != "texts"} for content in contents]
+    return {"organs": organs, "texts": groups, "sources": sources}
 
 
 def _read(path: str | Path) -> tuple[dict[str, str], Tensor]:

@@ -31,7 +31,7 @@ def encode(encoder: str, groups: Mapping[str, Sequence[str]], like: Tensor | Non
     Args:
         encoder: KIND:SOURCE with a kind of `KINDS`; a Hugging Face id or a folder alone is a sentence encoder.
         groups: texts of each organ or class, as many of each.
-        like: the embedding (P, E) or (C - 1, P, E) whose size a control takes.
+        like: the embedding whose size a control takes.
 
     Raises:
         ValueError: when the source is missing or does not fit the texts.

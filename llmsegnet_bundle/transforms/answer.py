@@ -142,6 +142,21 @@ class Uncertaintyd(MapTransform):
         return result
 
 
+class SplitMapsd(MapTransform):
+    """Put each of several maps of an answer under its own key; a single one stays as it is.
+
+    Args:
+        keys: answers of `MapInferer`.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            if isinstance(result[key], Mapping):
+                result |= result[key]
+        return result
+
+
 def _entropy(probs: Tensor) -> Tensor:
     return torch.special.entr(probs).sum(dim=0, keepdim=True)  # (1, H, W, D)
 

@@ -11,6 +11,8 @@ from monai.transforms import MapTransform, Randomizable
 from torch import Tensor
 from torch.nn import functional as F
 
+from llmsegnet_bundle.transforms.compact import fractions
+
 
 class AffineCropd(Randomizable, MapTransform):
     """Draw a crop from anywhere in a scan, turned, scaled and mirrored, in one linear resampling of all keys.
@@ -21,7 +23,8 @@ class AffineCropd(Randomizable, MapTransform):
     of the scan the image is 0 and the class background.
 
     Args:
-        keys: "image", and others that hold C channels of class fractions, or several networks' one after the other.
+        keys: "image", and others that hold C channels of class fractions, or several networks' one after the other, or
+            uint8 of `CompactFractionsd`.
         size: (h, w, d) of the crop.
         spacing_mm: of the scan's voxels, so that angles are true on an anisotropic grid.
         rotate_deg: the largest angle about each axis.
@@ -31,7 +34,7 @@ class AffineCropd(Randomizable, MapTransform):
         allow_missing_keys: skip keys that an item lacks.
 
     Shape:
-        (K, H, W, D) -> (K, h, w, d), float32, on the device of the scan.
+        (K, H, W, D) -> (K, h, w, d), float32, on the device of the scan; uint8 (C - 1, H, W, D) -> (C, h, w, d).
 
     Raises:
         ValueError: when `rotate_deg`, `scale` or `mirror` is negative or `mirror` above 1.
@@ -84,9 +87,14 @@ class AffineCropd(Randomizable, MapTransform):
         self.randomize(shape)
         box, grid = self._sampling(shape, result[keys[0]].device)
         for key in keys:
-            part = result[key][(slice(None), *box)].float()[None]
-            crop = F.grid_sample(part, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-            result[key] = crop if key == "image" else self._with_background(crop)
+            part = result[key][(slice(None), *box)]
+            crop = F.grid_sample(part.float()[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[
+                0
+            ]
+            if part.dtype == torch.uint8:
+                result[key] = fractions(crop)
+            else:
+                result[key] = crop if key == "image" else self._with_background(crop)
         return result
 
     def _sampling(self, shape: Sequence[int], device: torch.device) -> tuple[list[slice], Tensor]:

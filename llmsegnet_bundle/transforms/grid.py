@@ -1,6 +1,6 @@
 """The working grid: coarser or finer than a scan, over the same extent; answers come back from it voxel by voxel."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,12 +9,14 @@ from monai.data import MetaTensor
 from monai.data.utils import affine_to_spacing
 from monai.transforms import InvertibleTransform, MapTransform
 from monai.transforms.utils import scale_affine
-from monai.utils import convert_to_dst_type
+from monai.utils import convert_to_dst_type, convert_to_tensor
 from skimage.transform import resize_local_mean
 from torch import Tensor
 from torch.nn import functional as F
 
 from llmsegnet_bundle.scans.geometry import check_spacing_mm
+
+PART_BYTES = 2**28  # of probabilities on a scan's grid at once
 
 
 class WorkingGridd(MapTransform, InvertibleTransform):
@@ -69,13 +71,22 @@ class WorkingGridd(MapTransform, InvertibleTransform):
     def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         for key in self.key_iterator(result):
-            volume = result[key]
-            size = self.pop_transform(volume)["orig_size"]
-            scale = scale_affine(volume.shape[1:], size, align_corners=False)
-            scan = MetaTensor(resize(volume, size)).copy_meta_from(volume)
-            scan.affine = volume.affine @ torch.as_tensor(scale, dtype=volume.affine.dtype)
-            result[key] = scan
+            size, meta = self.scan_grid(result[key], result[key].shape[1:])
+            result[key] = MetaTensor(resize(result[key], size)).copy_meta_from(meta)
         return result
+
+    def scan_grid(self, traced: MetaTensor, working: Sequence[int]) -> tuple[tuple[int, ...], MetaTensor]:
+        """Return the size of the scan that was brought to a working grid, and an empty tensor with its metadata.
+
+        Args:
+            traced: with the metadata of the working grid, whose last operation was this one's.
+            working: size of the working grid.
+        """
+        meta = MetaTensor(torch.empty(0)).copy_meta_from(traced)
+        size = self.pop_transform(meta)["orig_size"]
+        scale = scale_affine(working, size, align_corners=False)
+        meta.affine = meta.affine @ torch.as_tensor(scale, dtype=meta.affine.dtype)
+        return size, meta
 
     def _traced(self, resized: Tensor, volume: Tensor, size: Sequence[int]) -> Tensor:
         meta = self.track_transform_meta(
@@ -102,8 +113,10 @@ def resize(volume: Tensor, size: Sequence[int]) -> Tensor:
         size: (h, w, d).
 
     Returns:
-        (K, h, w, d) float32, a plain tensor.
+        (K, h, w, d) float32, a plain tensor; of the same size, `volume` itself where it is one.
     """
+    if tuple(volume.shape[1:]) == tuple(size):
+        return convert_to_tensor(volume, dtype=torch.float32)
     resized = torch.empty(len(volume), *size)
     coarser = [min(new, old) for new, old in zip(size, volume.shape[1:], strict=True)]
     for channel, plane in zip(resized, volume, strict=True):  # one after the other, as classes may be many
@@ -112,3 +125,35 @@ def resize(volume: Tensor, size: Sequence[int]) -> Tensor:
         whole = convert_to_dst_type(means, plain)[0][None, None]
         channel.copy_(F.interpolate(whole, size=list(size), mode="trilinear", align_corners=False)[0, 0])
     return resized
+
+
+def resize_slabs(
+    slabs: Iterable[Tensor], depth: int, size: Sequence[int], part_bytes: int = PART_BYTES
+) -> Iterator[Tensor]:
+    """Yield `resize` of a volume that comes in slabs along its last axis, in slabs too, each as soon as it is known.
+
+    Args:
+        slabs: (K, H, W, n) each.
+        depth: D of them all.
+        size: (h, w, d).
+        part_bytes: of what is yielded at once, at most, if it has more than one slice.
+
+    Shape:
+        (K, h, w, m) float32 each, d slices in all.
+    """
+    weights = resize(torch.eye(depth)[:, None, None], [1, 1, size[2]])[:, 0, 0]  # (D, d): of each slice in each new one
+    first, last = weights.ne(0).float().argmax(dim=0), depth - 1 - weights.flip(0).ne(0).float().argmax(dim=0)
+    held, begin, done = torch.empty(0), 0, 0  # slices from begin on that new ones need
+    for slab in slabs:
+        held = torch.cat([held, slab], dim=-1) if held.numel() else slab
+        known = int((last < begin + held.shape[-1]).sum())
+        while done < known:
+            stop = min(known, done + max(1, part_bytes // (4 * len(slab) * size[0] * size[1])))
+            begin_part, end_part = int(first[done]), int(last[stop - 1]) + 1
+            part = held[..., begin_part - begin : end_part - begin]
+            if depth != size[2]:
+                part = part @ weights[begin_part:end_part, done:stop].to(part)
+            yield resize(part, [*size[:2], stop - done])
+            done = stop
+        needed = int(first[done]) if done < size[2] else depth
+        held, begin = held[..., needed - begin :], needed

@@ -1,6 +1,7 @@
 """run.json tells what a run was, also when the run was stopped and continued."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -27,8 +28,10 @@ class Validator:
 
 
 def record(folder, **changes):
-    arguments = {"settings": {"crop": (48, 48)}, "total_steps": 5, "model_file": folder / "model.pt"}
-    return RunRecord(folder / "out", cases=CASES, validator=Validator(), **(arguments | changes))
+    told = {"crop": [48, 48], "text_embedding": changes.pop("text_embedding", "none")}
+    arguments = {"total_steps": 5, "model_file": folder / "model.pt"}
+    run = SimpleNamespace(cases=CASES, recorded=told)
+    return RunRecord(folder / "out", run=run, validator=Validator(), **(arguments | changes))
 
 
 def read(folder):
@@ -56,7 +59,7 @@ def train(handler, steps_before=0, scores=()):
 def test_record_holds_what_a_run_was(tmp_path):
     train(record(tmp_path))
     content = read(tmp_path)
-    assert content["settings"] == {"crop": [48, 48]}
+    assert content["settings"] == {"crop": [48, 48], "text_embedding": "none"}
     assert content["split"] == {"digest": digest(CASES)} | CASES
     assert content["text"] is content["selection"] is None
     assert content["versions"]["torch"] == torch.__version__
@@ -103,7 +106,7 @@ def test_text_is_told_with_its_hash(provenance, tmp_path):
         save_embedding(file, torch.ones(1, 2), provenance)
     else:
         save_file({"text_embedding": torch.ones(1, 2)}, file)
-    train(record(tmp_path, text_embedding=file))
+    train(record(tmp_path, text_embedding=str(file)))
     text = read(tmp_path)["text"]
     assert text["file"] == "text.safetensors"
     assert text.get("organ") == (provenance and "left atrium")

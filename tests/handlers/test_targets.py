@@ -3,9 +3,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 from ignite.engine import Engine
+from monai.transforms import Compose
 from torch import nn
 
 from llmsegnet_bundle.handlers import ScanTargets
+from llmsegnet_bundle.loading import TwoStreamDataset, two_stream_loader
 
 
 class Scans:
@@ -21,6 +23,9 @@ class Scans:
 
     def image(self, scan):
         return torch.full((1, 4, 4, 4), float(scan))
+
+    def organ(self, scan):
+        return None
 
     def set_target(self, scan, probs):
         self.targets[scan] = probs
@@ -88,6 +93,18 @@ def test_continued_run_learns_from_the_targets_that_it_had():
     assert seen + train(second, net, 4, first=2) == whole
 
 
+def test_teacher_answers_to_the_end(tmp_path):
+    net, file = network(), tmp_path / "model.pt"
+    nn.init.constant_(net.weight, 0.0)
+    torch.save({"weight": torch.zeros(1, 1), "bias": torch.tensor([10.0])}, file)
+    assert train(handler(Scans(), net, every=2, teacher=str(file)), net, 5) == [13] * 5
+
+
+def test_teacher_of_a_crop_is_refused():
+    with pytest.raises(ValueError, match="teacher: answers on whole scans"):
+        handler(Scans(), network(), kind="crop", teacher="model.pt")
+
+
 def test_crops_of_the_paper_need_no_targets():
     scans, net = Scans(), network()
     train(handler(scans, net, kind="crop"), net, 2)
@@ -100,3 +117,24 @@ def test_crops_of_the_paper_need_no_targets():
 def test_wrong_settings_are_refused(wrong, told):
     with pytest.raises(ValueError, match=told):
         handler(SimpleNamespace(labeled=0), network(), **wrong)
+
+
+def test_workers_draw_crops_with_the_targets_of_the_step():
+    def seen(workers):
+        scans = [{"image": torch.zeros(1, 4, 4, 4), "label": torch.zeros(2, 4, 4, 4)}]
+        dataset = TwoStreamDataset(scans, Compose([]), [{"image": torch.ones(1, 4, 4, 4)}] * 2, progress=False)
+        net, values = network(), []
+        nn.init.zeros_(net.bias)
+
+        def step(engine, batch):
+            values.append(batch["target"].max().item() if "target" in batch else None)
+            with torch.no_grad():
+                net.bias += 1
+
+        engine = Engine(step)
+        engine.state.device = torch.device("cpu")
+        handler(dataset, net, every=2, start=1).attach(engine)
+        engine.run(two_stream_loader(dataset, (1, 1), workers=workers), max_epochs=1, epoch_length=6)
+        return values
+
+    assert seen(0) == seen(2) == [None, 2, 2, 4, 4, 6]

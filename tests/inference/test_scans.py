@@ -242,7 +242,7 @@ def test_masks_are_not_written_among_the_scans(folder, weights):
     [
         ({"deploy": "gamma"}, "deploy: must be mean, alpha or beta, got 'gamma'"),
         ({"deploy": "alpha", "alternate": True}, "alternate: must be False when deploy is alpha"),
-        ({"stride_voxel": 18}, "stride_voxel must be"),
+        ({"stride_voxel": 18}, "stride_voxel: must be three whole numbers of at least 1, half or third, got 18"),
     ],
 )
 def test_bad_setting_stops_in_one_line(setting, match, folder, weights, tmp_path):

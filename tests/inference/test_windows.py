@@ -1,11 +1,12 @@
 import copy
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.data.utils import dense_patch_slices
+from monai.inferers import SlidingWindowInferer
 from monai.inferers.utils import _get_scan_interval
 
 from llmsegnet_bundle.benchmark.scan import FieldTestLoop, window_starts
@@ -111,6 +112,25 @@ def test_flips_average_the_mirror_images():
     flipped = ProbabilityInferer((8, 8, 8), weights="constant", flips=True)
     wanted = (plain(image, brighter_ahead) + plain(image.flip(2), brighter_ahead).flip(2)) / 2
     torch.testing.assert_close(flipped(image, brighter_ahead), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"stride_voxel": (5, 3, 4)}, {"weights": "constant"}, {"flips": True}])
+@pytest.mark.parametrize("shape", [(9, 10, 23), (6, 9, 5)], ids=["deep", "flat"])
+def test_slabs_are_what_all_windows_stitched_at_once_give(shape, settings):
+    def uneven(windows):  # the answer depends on the place in the window
+        ramp = torch.arange(windows[0].numel()).reshape(windows[0].shape) / windows[0].numel()
+        return torch.cat([windows + ramp, -windows], dim=1)
+
+    image = torch.rand(1, 1, *shape)
+    inferer = ProbabilityInferer((8, 8, 8), **settings)
+    overlap = windows._overlap(inferer.strides(shape), inferer.window)
+    at_once = SlidingWindowInferer((8, 8, 8), overlap=overlap, mode=inferer.mode, sigma_scale=windows.SIGMA)
+    turns = [dims for count in range(4) for dims in combinations((2, 3, 4), count)] if inferer.flips else [()]
+    wanted = sum(at_once(image.flip(dims), lambda part: uneven(part).softmax(1)).flip(dims) for dims in turns)
+    slabs = list(inferer.slabs(image, uneven))
+    assert max(slab.shape[-1] for slab in slabs) <= 8
+    torch.testing.assert_close(torch.cat(slabs, dim=-1), wanted / len(turns))
+    torch.testing.assert_close(inferer(image, uneven), wanted / len(turns))
 
 
 def test_alternate_asks_each_network_at_every_second_window():

@@ -22,6 +22,7 @@ from llmsegnet_bundle.networks.description import (
 )
 from llmsegnet_bundle.networks.weights import write_weights
 from llmsegnet_bundle.settings import evaluated_config
+from llmsegnet_bundle.text import save_embedding
 
 TRAINED = {
     "classes": 3,
@@ -50,14 +51,39 @@ def test_what_json_cannot_hold_is_left_out():
     assert "intensity_transforms" not in describe(config)
 
 
-def test_text_is_described_by_its_content():
-    text = {"text_embedding": "a file", "embedding": "$torch.ones(2, 3)", "imports": ["$import torch"]}
-    told = describe(ConfigParser(TRAINED | text))["text_embedding"]
+def with_text(folder, name="text.safetensors", organ="liver", numbers=None):
+    origin = {"organ": organ, "texts": ["a"], "encoder": "tiny", "encoder_revision": "0123abcd"}
+    save_embedding(folder / name, torch.ones(2, 3) if numbers is None else numbers, origin)
+    return TRAINED | {"text_embedding": str(folder / name), "embedding": None}
+
+
+def test_text_is_described_by_its_content_and_where_it_comes_from(tmp_path):
+    told = describe(ConfigParser(with_text(tmp_path)))["text_embedding"]
     assert told["shape"] == [2, 3]
-    assert describe(ConfigParser(TRAINED | text | {"text_embedding": told}))["text_embedding"] == told
-    other = describe(ConfigParser(TRAINED | text | {"embedding": "$torch.zeros(2, 3)"}))["text_embedding"]
+    assert (told["organ"], told["encoder"], told["encoder_revision"]) == ("liver", "tiny", "0123abcd")
+    assert "texts" not in told
+    again = TRAINED | {"text_embedding": told, "embedding": None}
+    assert describe(ConfigParser(again))["text_embedding"] == told
+    other = describe(ConfigParser(with_text(tmp_path, numbers=torch.zeros(2, 3))))["text_embedding"]
     assert other["sha256"] != told["sha256"]
-    assert describe(ConfigParser(TRAINED | text | {"embedding": None}))["text_embedding"] == "none"
+    assert describe(ConfigParser(again | {"text_embedding": "none"}))["text_embedding"] == "none"
+
+
+def test_weights_refuse_another_text_and_take_the_same_numbers_of_any_file(tmp_path):
+    file = tmp_path / "model.pt"
+    write_weights({}, file, {"settings": describe(ConfigParser(with_text(tmp_path)))})
+    check_config(ConfigParser(with_text(tmp_path, "copy.safetensors", "hepar")), file)
+    wanted = (
+        r"text_embedding: .*model\.pt was trained with the text of liver with sha256 \w{12}, "
+        r"encoded by tiny of 0123abcd, this config has the text of spleen with sha256 \w{12}, .*; "
+        r"take the weights' value by leaving the setting away"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        check_config(ConfigParser(with_text(tmp_path, "other.safetensors", "spleen", torch.zeros(2, 3))), file)
+    shipped = {"text_embedding": {"sha256": "0123456789abcdef", "shape": [2, 3]}}  # by weights of version 0.1.0
+    write_weights({}, file, {"settings": TOLD | shipped})
+    with pytest.raises(ValueError, match="trained with the text with sha256 0123456789ab, this config has the text"):
+        check_config(ConfigParser(with_text(tmp_path)), file)
 
 
 def test_every_id_that_a_backbone_takes_is_followed():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from small_networks import BACKBONES, pair, saved, single
 
-from llmsegnet_bundle.networks import UNet, VNet
+from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet
+from llmsegnet_bundle.networks.llmsegnet import FUSIONS
 from llmsegnet_bundle.networks.start import fingerprint, start_from
 from llmsegnet_bundle.networks.weights import file_sha256, halve_weights, write_weights
 
@@ -26,6 +27,25 @@ def test_pair_takes_a_pair_but_its_text(backbone, tmp_path, capsys):
     same(network, other, ["text_embedding"])
     count = len(network.state_dict())
     assert capsys.readouterr().out == f"init_from: {count - 2} of {count} tensors are those of {tmp_path}/model.pt\n"
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_each_fusion_takes_its_own_and_the_backbone_of_another(fusion, tmp_path, capsys):
+    def made(kind, seed):
+        torch.manual_seed(seed)
+        text = torch.rand(3, 8)
+        return LLMSegNetPair(*(LLMSegNet(VNet(base_filters=2), text, kind, (3, 3, 3), 4) for _ in range(2)))
+
+    file = saved(made(fusion, 1), tmp_path / "model.pt")
+    network = made(fusion, 0)
+    start_from(network, file)
+    same(network, made(fusion, 1), ["text_embedding"])
+    assert "not taken" not in capsys.readouterr().out
+    network = made(FUSIONS[FUSIONS.index(fusion) - 1], 0)
+    start_from(network, file)
+    for member, other in zip((network.alpha, network.beta), (made(fusion, 1).alpha, made(fusion, 1).beta), strict=True):
+        same(member.backbone, other.backbone)
+    assert "not taken: alpha.fusion" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

@@ -11,6 +11,7 @@ from llmsegnet_bundle.networks.weights import (
     halve_weights,
     load_weights,
     read_description,
+    read_weights,
     refuse_misfit,
     write_weights,
 )
@@ -94,6 +95,18 @@ def test_weights_with_more_than_the_network_are_refused(tmp_path):
         load_weights(pair(text=False), saved(without_text(pair()), tmp_path / "model.pt"))
 
 
+def test_weights_that_nothing_describes_are_refused_with_another_text(tmp_path, capsys):
+    file = saved(pair(), tmp_path / "model.pt")
+    halve_weights(file, tmp_path / "half.pt")
+    (tmp_path / "half.json").unlink()
+    load_weights(pair(), tmp_path / "half.pt")
+    assert "half.pt has no half.json beside it" in capsys.readouterr().out
+    with pytest.raises(
+        ValueError, match=r"text_embedding: .*model\.pt was trained with another text than this config has"
+    ):
+        load_weights(pair(seed=1), file)
+
+
 def without_text(network):
     for member in (network.alpha, network.beta):
         del member.text_embedding
@@ -131,3 +144,25 @@ def test_description_that_is_not_theirs_or_would_run_code_is_refused(content, to
 def test_description_of_missing_weights_is_not_followed(tmp_path):
     (tmp_path / "model.json").write_text("{")
     assert read_description(tmp_path / "model.pt") == {}
+
+
+def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path):
+    network = torch.nn.Linear(2, 1)
+    write_weights(network.state_dict(), tmp_path / "model.pt", {})
+    before = (tmp_path / "model.pt").read_bytes()
+    spoiled = network.state_dict() | {"bias": torch.tensor([float("inf")])}
+    with pytest.raises(ValueError, match=r"model\.pt is left as it was: bias of the new weights is not finite"):
+        write_weights(spoiled, tmp_path / "model.pt", {})
+    assert (tmp_path / "model.pt").read_bytes() == before
+    torch.save(spoiled, tmp_path / "spoiled.pt")
+    with pytest.raises(ValueError, match=r"spoiled\.pt holds numbers that are not finite \(bias\)"):
+        read_weights(tmp_path / "spoiled.pt")
+
+
+def test_halving_keeps_what_half_precision_does_not_hold(tmp_path):
+    weights = {"norm.running_var": torch.tensor([1.0, 1e6]), "weight": torch.tensor([0.5])}
+    write_weights(weights, tmp_path / "model.pt", {})
+    halve_weights(tmp_path / "model.pt", tmp_path / "half.pt")
+    halved = read_weights(tmp_path / "half.pt")
+    assert halved["weight"].dtype is torch.float16
+    assert torch.equal(halved["norm.running_var"], weights["norm.running_var"])

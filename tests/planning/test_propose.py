@@ -80,6 +80,17 @@ def test_little_memory_gives_a_smaller_crop(monkeypatch):
     assert math.prod(settings([facts((300, 300, 300))] * 5)["crop"]) < 2 * 10**9 / 4 / 900
 
 
+def test_scans_that_memory_does_not_hold_are_cut_from_disk(monkeypatch):
+    scans = [facts()] * 5 + [facts(values=None)] * 95  # of 100^3 voxels: 3 bytes each, unlabeled ones 10
+    assert "cache_mode" not in settings(scans)
+    monkeypatch.setattr(module, "free_bytes", lambda device: 2 * 10**9)
+    assert "cache_mode" not in settings(scans)
+    monkeypatch.setattr(module, "free_bytes", lambda device: int(1.9 * 10**9))
+    plan = propose(scans, "MR", "cuda")
+    assert plan.settings["cache_mode"] == "disk"
+    assert "100 scans and their targets take 1.0 GB, 0.9 GB are there" in plan.reasons["cache_mode"]
+
+
 def test_spacing_is_the_median_unless_an_axis_is_coarse_with_few_slices():
     even = [facts(spacing_mm=(0.5, 0.5, step)) for step in (0.5, 1.0, 3.0)]
     assert settings(even)["spacing_mm"] == [0.5, 0.5, 1.0]

@@ -41,6 +41,9 @@ def make_run(folder, scans, worse=0):
             for name, scale in (("loss", 2.0), ("alpha_supervised", 0.5), ("beta_usl", 0.3), ("weight", 0.0)):
                 noise = 0.1 * np.sin(step * 12.9898)
                 writer.add_scalar(name, scale * (np.exp(-step / 80) + noise) if scale else step / 240, step)
+        for step in (60, 120, 180, 240):
+            writer.add_scalar("alpha_text_share", 0.1 + step / 1000, step)
+            writer.add_scalar("beta_balance", 1.0, step)
         for epoch, dice in enumerate((0.3, 0.6, 0.8, 0.75), start=1):
             writer.add_scalar("val_mean_dice", dice - worse / 10, epoch)
     items = [{"image": f"{scans}/imagesTr/{case}.nii.gz", "label": f"{scans}/labelsTr/{case}.nii.gz"} for case in CASES]

@@ -55,6 +55,11 @@ def test_page_has_all_sections(page):
     assert page.count("<img ") == page.count('<img src="data:image/')
 
 
+def test_page_shows_what_the_text_does_in_each_network(page):
+    shown = part(page, "Training").split("What the text does in each network")[1]
+    assert re.findall(r'alt="(\w+) over the steps"', shown) == ["alpha_text_share", "beta_balance"]
+
+
 def test_page_loads_nothing(page):
     without_pictures = re.sub(r'"data:image/[^"]*"', '""', page)
     assert "http" not in without_pictures.replace("http-equiv", "")

@@ -7,7 +7,16 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from llmsegnet_bundle.__main__ import main
-from llmsegnet_bundle.text import embed, load_embedding, load_provenance, save_embedding
+from llmsegnet_bundle.text import (
+    describe_embedding,
+    embed,
+    export_bank,
+    known_organs,
+    load_embedding,
+    load_provenance,
+    organ_index,
+    save_embedding,
+)
 
 HEAD = "organ: liver\nwritten_by: us\ndate: 2026-11-25\n"
 CLASSES = HEAD + "texts: {edema: [the liver is dark, beside the liver], core: [bright and round, the left is bright]}\n"
@@ -94,3 +103,57 @@ def test_text_that_cannot_be_encoded_leaves_the_old_file(bert, tmp_path):
     with pytest.raises(ValueError, match="shorten the text"):
         embed(tmp_path / "texts.yaml", tmp_path / "e.safetensors", bert)
     assert torch.equal(load_embedding(tmp_path / "e.safetensors"), torch.ones(1, 2))
+
+
+ORGANS = {"liver": ["the liver is large", "the liver lies beside"], "atrium": ["atrium of left", "left is bright"]}
+
+
+def organ_files(folder, organs=ORGANS):
+    for organ, texts in organs.items():
+        (folder / f"{organ}.yaml").write_text(
+            yaml.dump({"organ": organ, "written_by": "us", "date": "1", "texts": texts})
+        )
+    return [folder / f"{organ}.yaml" for organ in organs]
+
+
+def test_texts_of_several_organs_make_one_file_that_knows_their_names(bert, tmp_path, monkeypatch):
+    files = organ_files(tmp_path)
+    file = tmp_path / "all.safetensors"
+    options = ["embed", ",".join(map(str, files)), str(file), "--encoder", str(bert)]
+    monkeypatch.setattr(sys, "argv", ["llmsegnet-bundle", *options])
+    main()
+    assert load_embedding(file).shape == (2, 1, 2, 8)
+    embed(files[1], tmp_path / "one.safetensors", bert)
+    assert torch.equal(load_embedding(file)[1, 0], load_embedding(tmp_path / "one.safetensors"))
+    assert known_organs(file) == ["liver", "atrium"] == known_organs(describe_embedding(file))
+    assert known_organs(tmp_path / "one.safetensors") == [] == known_organs("none")
+    told = load_provenance(file)
+    assert (told["texts"], told["sources"][1]["written_by"]) == (ORGANS, "us")
+    embed(files, tmp_path / "control.safetensors", "one_hot", file)
+    control = load_embedding(tmp_path / "control.safetensors")
+    assert control.shape == (2, 1, 2, 8)
+    assert control[:, 0].argmax(dim=-1).tolist() == [[0, 0], [1, 1]]
+    export_bank(tmp_path / "bank.npz", [file])
+    embed(files, tmp_path / "banked.safetensors", f"bank:{tmp_path / 'bank.npz'}")
+    torch.testing.assert_close(load_embedding(tmp_path / "banked.safetensors"), load_embedding(file), atol=1e-3, rtol=0)
+
+
+def test_texts_of_several_organs_that_do_not_fit_are_told_in_one_line(bert, tmp_path):
+    files = organ_files(tmp_path, {"liver": ["a", "b"], "atrium": ["a"]})
+    with pytest.raises(ValueError, match=r"each organ must have as many classes x texts .* liver 1 x 2, atrium 1 x 1"):
+        embed(files, tmp_path / "all.safetensors", bert)
+    with pytest.raises(ValueError, match="each file must be of another organ, got liver, liver"):
+        embed([files[0], files[0]], tmp_path / "all.safetensors", bert)
+    assert not (tmp_path / "all.safetensors").exists()
+
+
+def test_organs_are_chosen_by_name():
+    assert organ_index("spleen", ["liver", "spleen"]) == 1
+    assert organ_index(None, []) == 0
+    for organ, organs, told in (
+        (None, ["liver", "spleen"], "organ: this network knows liver, spleen; choose one with --organ"),
+        ("lver", ["liver", "spleen"], "organ: 'lver' is unknown; this network knows liver, spleen"),
+        ("liver", [], "organ: 'liver' is unknown; this network is for one; leave the setting away"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            organ_index(organ, organs)

@@ -5,7 +5,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Invertd, Orientationd
 
 from llmsegnet_bundle.transforms import WorkingGridd
-from llmsegnet_bundle.transforms.grid import resize, working_size
+from llmsegnet_bundle.transforms.grid import resize, resize_slabs, working_size
 
 AFFINE = torch.tensor([[-0.5, 0, 0, 7.0], [0, 0.5, 0, -3], [0, 0, 2.0, 11], [0, 0, 0, 1]], dtype=torch.float64)
 
@@ -75,6 +75,20 @@ def test_coarse_axis_is_interpolated():
     torch.testing.assert_close(
         resize(volume, [1, 1, 8])[0, 0, 0], torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0])
     )
+
+
+@pytest.mark.parametrize("size", [(7, 5, 9), (14, 9, 23), (4, 3, 4), (7, 5, 1), (3, 9, 9), (9, 2, 10)])
+@pytest.mark.parametrize("part_bytes", [1, 2000, 2**28])
+def test_slabs_are_resized_as_their_volume(size, part_bytes):
+    volume = torch.rand(2, 7, 5, 9)
+    slabs = list(resize_slabs(iter(volume.split([2, 1, 3, 3], dim=-1)), 9, size, part_bytes))
+    assert max(slab.numel() for slab in slabs) <= max(part_bytes // 4, 2 * size[0] * size[1])
+    torch.testing.assert_close(torch.cat(slabs, dim=-1), resize(volume, size))
+
+
+def test_volume_of_the_wanted_size_is_not_copied():
+    volume = torch.rand(2, 3, 4, 5)
+    assert resize(volume, (3, 4, 5)) is volume
 
 
 @pytest.mark.parametrize("spacing_mm", ["fine", [1.0, 1.0], [1, 0, 1], [1, -2, 1], [1, float("nan"), 1], ["a", 1, 1]])

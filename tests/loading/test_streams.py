@@ -69,6 +69,12 @@ def test_loader_repeats_random_crops_and_gives_unlabeled_items_no_label():
     assert not torch.equal(first[0]["image"], first[1]["image"])
 
 
+def test_workers_do_not_go_with_scans_on_a_gpu():
+    dataset = TwoStreamDataset([{"image": torch.zeros(1, 2, 2, 2)}], Compose([]), device="meta", progress=False)
+    with pytest.raises(ValueError, match="workers: must be 0 where scans are kept on meta, or give --cache_device cpu"):
+        two_stream_loader(dataset, (1, 0), workers=2)
+
+
 class Counted(ScaleIntensityd):
     """A deterministic transform that counts its calls."""
 

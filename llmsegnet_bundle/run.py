@@ -1,0 +1,73 @@
+"""What a training is, and whether another is the same one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from monai.bundle import ConfigParser
+
+from llmsegnet_bundle.cases import Datalist
+from llmsegnet_bundle.cases.contents import change, contents
+from llmsegnet_bundle.networks.description import text_identity
+from llmsegnet_bundle.networks.start import fingerprint
+from llmsegnet_bundle.scans import PathLike
+from llmsegnet_bundle.settings.written import plain_values, written
+
+
+class Run:
+    """The identity of a training: its config as written, its text, and the content of its scans and labels.
+
+    Two values of a setting are the same when they are written alike, as an expression that follows the scans is, or
+    when they come to the same.
+
+    Args:
+        config: that is being evaluated.
+        cases: the lists of the run, of `cases.load`.
+        method: what kind of training it is, for the record.
+        cache_dir: where hashes of scans are remembered; None for nowhere.
+    """
+
+    def __init__(self, config: ConfigParser, cases: Datalist, method: str, cache_dir: PathLike | None = None) -> None:
+        values = plain_values(config)
+        self.cases = cases
+        self.settings = {name: [text, values.get(name, text)] for name, text in written(config).items()}
+        measured = {
+            "text_embedding": text_identity(config),
+            "device": torch.device(values["device"]).type,
+            "processes": idist.get_world_size(),
+        }
+        self.settings |= {name: [value, value] for name, value in measured.items()}
+        self.contents = contents(cases, cache_dir)
+        self.recorded = {"method": method} | values | {"processes": measured["processes"]}
+        for name in ("init_from", "teacher"):
+            if name in values:
+                self.recorded[name] = fingerprint(values[name], name)
+
+    def state(self) -> dict[str, Any]:
+        """Return what is kept of it to compare with, as JSON has it."""
+        return {"settings": self.settings, "contents": self.contents}
+
+    def other_settings(self, earlier: Mapping[str, Any]) -> list[str]:
+        """Return in words each setting in which an earlier run differs.
+
+        Args:
+            earlier: of `state`.
+        """
+        before, lines = earlier["settings"], []
+        for name in dict.fromkeys([*self.settings, *before]):
+            if name not in before:
+                lines.append(f"{name} was not set, now {self.settings[name][1]}")
+            elif name not in self.settings:
+                lines.append(f"{name} was {before[name][1]}, now not set")
+            elif all(one != other for one, other in zip(before[name], self.settings[name], strict=True)):
+                lines.append(f"{name} was {before[name][1]}, now {self.settings[name][1]}")
+        return lines
+
+    def other_cases(self, earlier: Mapping[str, Any]) -> str:
+        """Return in words how the scans and labels of an earlier run differ, empty when they do not.
+
+        Args:
+            earlier: of `state`.
+        """
+        return change(earlier["contents"], self.contents)
