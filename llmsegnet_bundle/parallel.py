@@ -58,6 +58,8 @@ def take_device() -> torch.device:
     device = torch.device("cuda", torch.distributed.get_node_local_rank())
     torch.cuda.set_device(device)  # else all processes gather on the first GPU
     return device
+
+
 def in_threads(work: Callable[[Case], Result], cases: Sequence[Case], threads: int) -> Iterator[Result]:
     """Yield the results in order, of that many cases at a time; the first error in order, or Ctrl-C, stops the rest."""
     with ThreadPoolExecutor(threads) as pool:

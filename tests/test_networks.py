@@ -269,7 +269,7 @@ def test_mean_embedding_is_normalized_again():
 def test_each_image_of_a_batch_is_answered_for_its_own_organ_and_text(fusion):
     torch.manual_seed(0)
     embedding = F.normalize(torch.randn(3, 1, 2, 8), dim=-1)
-    network = LLMSegNet(UNet(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4, organ=1).eval()
+    network = LLMSegNet(UNet(base_filters=2), embedding, fusion, crop=(32, 32, 32), hidden=4, organ=1).eval()
     image, text = torch.randn(2, 1, 32, 32, 32), torch.tensor([[2, 0], [0, 1]])
     torch.testing.assert_close(network.embedding(text)[:, 0], torch.stack([embedding[2, 0, 0], embedding[0, 0, 1]]))
     both = network(image, text)

@@ -36,7 +36,7 @@ class TwoStreamDataset(Dataset):
         cache_dir: keeps that on disk, as a `ScanCache`, for crops or for the next start; None keeps nothing.
         cache_mode: "memory" cuts crops from memory, "disk" from the files in `cache_dir`, which may then be larger than
             memory; "auto" from memory when half of what is free holds the scans and their targets, else from disk.
-        target_channels: of the targets that unlabeled scans may get, counted for "auto".
+        target_classes: of the targets, two networks' each, that unlabeled scans may get, counted for "auto".
         device: where what is kept in memory lies, and where crops are drawn from it.
         progress: show a bar while scans are made.
 
@@ -51,7 +51,7 @@ class TwoStreamDataset(Dataset):
         unlabeled: Sequence[Item] = (),
         cache_dir: str | Path | None = None,
         cache_mode: str = "auto",
-        target_channels: int = 0,
+        target_classes: int = 0,
         device: torch.device | str = "cpu",
         progress: bool = True,
     ) -> None:
@@ -75,7 +75,7 @@ class TwoStreamDataset(Dataset):
             self.scans = [self._placed(scan) for scan in bar]
             return
         cache = ScanCache(items, kept, cache_dir, progress)
-        needed = cache.size_bytes() + _target_bytes(cache, range(self.labeled, len(items)), target_channels)
+        needed = cache.size_bytes() + _target_bytes(cache, range(self.labeled, len(items)), 2 * target_classes)
         room = free_bytes(self.device) // 2 // (_processes() if self.device.type == "cpu" else 1)
         if cache_mode == "memory" or (cache_mode == "auto" and needed <= room):
             self.scans = [self._placed(cache.load(scan)) for scan in range(len(items))]
@@ -107,7 +107,7 @@ class TwoStreamDataset(Dataset):
 
     def organ(self, scan: int) -> Tensor | None:
         """Return which of several organs a scan is asked for, (1,); None where there is one."""
-        return self._cache[scan].get("organ")
+        return self.scans[scan].get("organ")
 
     def set_target(self, scan: int, probs: Tensor) -> None:
         """Keep probabilities (2C, H, W, D) with a scan, so that its crops have them too, under "target"."""

@@ -1,13 +1,8 @@
 import pytest
 from torch import nn
 
-from llmsegnet_bundle.inference import ProbabilityInferer, asks_in_turn, check_answer, map_postfixes
+from llmsegnet_bundle.inference import ProbabilityInferer, check_answer, map_postfixes
 from llmsegnet_bundle.networks import LLMSegNetPair, VNet
-
-
-def test_networks_answer_in_turn_where_their_mean_is_deployed():
-    assert asks_in_turn(2, "mean", False)
-    assert not any(asks_in_turn(*case) for case in ((1, "mean", False), (2, "beta", False), (2, "mean", True)))
 
 
 def test_mask_is_the_last_of_the_maps():
