@@ -107,7 +107,7 @@ class TwoStreamDataset(Dataset):
 
     def organ(self, scan: int) -> Tensor | None:
         """Return which of several organs a scan is asked for, (1,); None where there is one."""
-        return self._cache[scan].get("organ")
+        return self.scans[scan].get("organ")
 
     def set_target(self, scan: int, probs: Tensor) -> None:
         """Keep probabilities (2C, H, W, D) with a scan, so that its crops have them too, under "target"."""
