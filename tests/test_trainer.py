@@ -168,17 +168,6 @@ def test_scaled_losses_move_the_weights_as_they_are(monkeypatch):
         torch.testing.assert_close(plain, from_scaled)
 
 
-def test_processes_train_on_one_text(monkeypatch):
-    trainer = make_trainer(make_pair(), make_batch(), 1)
-    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
-    drawn = []
-    for rank in range(2):
-        torch.manual_seed(rank)
-        drawn.append([trainer._draw_text(step) for step in range(1, 30)])
-    assert drawn[0] == drawn[1]
-    assert set(drawn[0]) == {0, 1, 2}
-
-
 def seen_by_students(pair, batch, **settings):
     """Return the crops that alpha and beta see in training."""
     crops = {}

@@ -134,7 +134,7 @@ def test_faults_of_a_scan_or_setting_are_told(bundle, image, tmp_path):
         llmsegnet_bundle.segment(np.full((8, 8, 8), np.nan), bundle, AFFINE, **SMALL)
     with pytest.raises(ValueError, match=r"largest: .*inference\.json has no such setting"):
         llmsegnet_bundle.segment(image, bundle, AFFINE, largest=True)
-    with pytest.raises(ValueError, match="stride_voxel must be"):
+    with pytest.raises(ValueError, match="stride_voxel: must be"):
         llmsegnet_bundle.segment(image, bundle, AFFINE, stride_voxel="tiny", **SMALL)
     for name in "ab":
         nib.save(nib.Nifti1Image(image, AFFINE), tmp_path / f"{name}.nii")

@@ -126,7 +126,7 @@ def test_alternate_asks_each_network_at_every_second_window():
             super().__init__()
             self.sign = sign
 
-        def forward(self, windows):
+        def forward(self, windows, text=None):
             return torch.cat([-windows, windows], dim=1) * self.sign
 
     pair = LLMSegNetPair(Constant(0.0), Constant(50.0)).eval()  # probabilities 0.5 and 1
