@@ -325,7 +325,7 @@ def test_evaluation_scores_the_masks_that_inference_writes(scans, tmp_path):
 def test_paper_over_the_evaluation_is_its_protocol(scans, tmp_path):
     given = {"stride_voxel": [24, 24, 24], "initialize": ["$True"], "device": "cpu"}
     flow = prepared(["train", "evaluate", "paper"], scans, tmp_path, **given)
-    inferer = flow.parser.get_parsed_content("validate#evaluator").inferer
+    inferer = flow.parser.get_parsed_content("validate#evaluator").inferer.probs
     assert (inferer.stride_voxel, inferer.mode, inferer.alternate) == ([24, 24, 24], "constant", False)
     assert json.loads((BUNDLE / "configs/paper.json").read_text())["stride_voxel"] == [18, 18, 4]
 

@@ -34,7 +34,7 @@ def test_each_fusion_takes_its_own_and_the_backbone_of_another(fusion, tmp_path,
     def made(kind, seed):
         torch.manual_seed(seed)
         text = torch.rand(3, 8)
-        return LLMSegNetPair(*(LLMSegNet(VNet(base_filters=2), text, kind, (3, 3, 3), 4) for _ in range(2)))
+        return LLMSegNetPair(*(LLMSegNet(VNet(base_filters=2), text, kind, (48, 48, 48), 4) for _ in range(2)))
 
     file = saved(made(fusion, 1), tmp_path / "model.pt")
     network = made(fusion, 0)
