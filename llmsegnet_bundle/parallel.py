@@ -1,4 +1,4 @@
-"""Cases worked on by several processes, with a progress bar, or by several threads."""
+"""Cases worked on by several processes, with a progress bar, or by several threads; a GPU for each process."""
 
 import multiprocessing
 import os
@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+import torch
 from tqdm import tqdm
 
 Case = TypeVar("Case")
@@ -48,6 +49,15 @@ def map_cases(
             yield from bar(pool.map(work, cases))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def take_device() -> torch.device:
+    """Return the GPU of this process of torchrun, made its current one; the CPU on a machine without one."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", torch.distributed.get_node_local_rank())
+    torch.cuda.set_device(device)  # else all processes gather on the first GPU
+    return device
 
 
 def in_threads(work: Callable[[Case], Result], cases: Sequence[Case], threads: int) -> Iterator[Result]:

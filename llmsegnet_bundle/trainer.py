@@ -52,7 +52,8 @@ class CoTrainer(Trainer):
         train_handlers: attached in their order.
 
     Raises:
-        ValueError: when `strong_views` is another word.
+        ValueError: when `strong_views` is another word, or at the first step when `micro_batches` divides not both
+            shares of a batch.
     """
 
     def __init__(
@@ -107,6 +108,9 @@ class CoTrainer(Trainer):
         label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, C, H, W, D)
         labeled = len(label)
         weight = self.ramp(engine.state.iteration - 1) if labeled < len(image) else 0.0
+        if self.micro_batches < 1 or labeled % self.micro_batches or (len(image) - labeled) % self.micro_batches:
+            shares = [labeled, len(image) - labeled]
+            raise ValueError(f"micro_batches: must divide both shares of batch {shares}, got {self.micro_batches}")
         used = slice(labeled, None) if weight else slice(0)  # of the unlabeled crops
         target = batchdata["target"].to(engine.state.device) if weight and "target" in batchdata else None
         text = self._draw_text(batchdata, len(image))  # (B, 2)

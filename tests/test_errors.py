@@ -24,7 +24,8 @@ def test_refusal_of_a_constructor_is_found_among_the_causes(tmp_path):
 
 
 def test_config_of_an_older_version_is_told_with_the_cure(tmp_path):
-    flow = workflow(["train"], initialize=["$bundles.exit_on_error(bundles.check_flags, {})"])
+    imports = ["$import llmsegnet_bundle.bundles as bundles"]
+    flow = workflow(["train"], imports=imports, initialize=["$bundles.exit_on_error(bundles.check_flags, {})"])
     told = told_in_one_line(raised(flow.initialize))
     assert told.startswith(
         "the configs of this bundle are of an older version; run `python -m llmsegnet_bundle assemble`"

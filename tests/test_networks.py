@@ -15,7 +15,7 @@ def small(fusion="spatial", text=(3, 8), backbone=VNet, **levels):
     embedding = F.normalize(torch.randn(text), dim=-1) if text else None
     classes = text[0] + 1 if text and len(text) == 3 else 2
     network = backbone(out_channels=classes, base_filters=2, **levels)
-    return LLMSegNet(network, embedding, fusion, grid=(2, 2, 2), hidden=4)
+    return LLMSegNet(network, embedding, fusion, crop=(32, 32, 32), hidden=4)
 
 
 NETWORKS = {
@@ -269,7 +269,7 @@ def test_mean_embedding_is_normalized_again():
 def test_each_image_of_a_batch_is_answered_for_its_own_organ_and_text(fusion):
     torch.manual_seed(0)
     embedding = F.normalize(torch.randn(3, 1, 2, 8), dim=-1)
-    network = LLMSegNet(UNet(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4, organ=1).eval()
+    network = LLMSegNet(UNet(base_filters=2), embedding, fusion, crop=(32, 32, 32), hidden=4, organ=1).eval()
     image, text = torch.randn(2, 1, 32, 32, 32), torch.tensor([[2, 0], [0, 1]])
     torch.testing.assert_close(network.embedding(text)[:, 0], torch.stack([embedding[2, 0, 0], embedding[0, 0, 1]]))
     both = network(image, text)
@@ -308,5 +308,5 @@ def test_networks_refuse_bad_arguments():
             LLMSegNet(VNet(base_filters=2), torch.zeros(shape))
     with pytest.raises(ValueError, match=r"fusion head needs texts of each class, .* got shape \(3, 4\)"):
         LLMSegNet(VNet(out_channels=3, base_filters=2), torch.zeros(3, 4), "head")
-    with pytest.raises(ValueError, match="deploy must be"):
+    with pytest.raises(ValueError, match="deploy: must be mean, alpha or beta, got 'both'"):
         LLMSegNetPair(small(), small(), "both")

@@ -17,7 +17,7 @@ from llmsegnet_bundle.trainer import CoTrainer
 def make_pair(dropout=0.0):
     torch.manual_seed(0)
     text = F.normalize(torch.randn(3, 8), dim=1)
-    nets = [LLMSegNet(VNet(base_filters=4, dropout=dropout), text, grid=(2, 2, 2), hidden=4) for _ in range(2)]
+    nets = [LLMSegNet(VNet(base_filters=4, dropout=dropout), text, crop=(32, 32, 32), hidden=4) for _ in range(2)]
     return LLMSegNetPair(*nets)
 
 
@@ -234,7 +234,7 @@ def test_unknown_strong_views_are_refused():
 def test_crops_are_seen_with_a_text_of_their_own_organ():
     torch.manual_seed(0)
     text = F.normalize(torch.randn(3, 1, 2, 8), dim=-1)
-    nets = [LLMSegNet(VNet(base_filters=4), text, grid=(2, 2, 2), hidden=4) for _ in range(2)]
+    nets = [LLMSegNet(VNet(base_filters=4), text, crop=(32, 32, 32), hidden=4) for _ in range(2)]
     pair, seen = LLMSegNetPair(*nets), []
     for net in nets:
         net.register_forward_hook(lambda _, args, logits: seen.append(args[1]))

@@ -7,7 +7,7 @@ class LabelValues:
     """Which class each stored number is, for data sets whose files hold other numbers than the classes.
 
     Args:
-        classes: stored number -> class; from 0, without a gap in the stored numbers.
+        classes: of the stored numbers 0, 1, 2 ...; or stored number -> class, from 0 and without a gap.
         never_both: stored numbers that different releases use for different things, so that scans of one data set may
             hold one of them alone; empty for none.
         meaning: what the two would mean, for the message.
@@ -20,9 +20,13 @@ class LabelValues:
     """
 
     def __init__(
-        self, classes: Mapping[int | str, int], never_both: Sequence[int] = (), meaning: str = "they are different"
+        self,
+        classes: Sequence[int] | Mapping[int | str, int],
+        never_both: Sequence[int] = (),
+        meaning: str = "they are different",
     ) -> None:
-        self.classes = {int(value): kind for value, kind in classes.items()}  # JSON has texts for keys
+        pairs = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
+        self.classes = {int(value): kind for value, kind in pairs}  # JSON has texts for keys
         self.never_both, self.meaning = tuple(never_both), meaning
         if sorted(self.classes) != list(range(len(self.classes))):
             raise ValueError(f"classes must be those of the numbers 0, 1, 2 ... without a gap, got {classes}")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from llmsegnet_bundle.ablation import Run, plan_runs, read_plan
 from llmsegnet_bundle.evaluation import read_scores
@@ -32,12 +33,9 @@ COMMON = {  # of all trainings; the rest is the recipe's
     "val_interval": 400,
     "ema": 0.98,  # over the last 50 steps: the run is short
 }
-METHOD = {  # of the pair
-    "grid": [4, 4, 3],  # of the bottleneck
-    "target_every": 50,
-}
+METHOD: dict[str, Any] = {"target_every": 50}  # of the pair
 PAIR, PAIR_ALONE, ALONE = "LLM-SegNet", "the pair, labeled scans only", "V-Net, labeled scans only"
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     PAIR: METHOD,
     PAIR_ALONE: METHOD | {"unsupervised_weight": 0.0, "targets": "crop"},
     ALONE: {"config": "train_supervised"},

@@ -2,7 +2,7 @@
 
 from llmsegnet_bundle.handlers.average import Average
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
-from llmsegnet_bundle.handlers.progress import Progress, loss_terms
+from llmsegnet_bundle.handlers.progress import Progress, announce, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
 from llmsegnet_bundle.handlers.share import TextShare
@@ -22,5 +22,6 @@ __all__ = [
     "SwapText",
     "SyncBuffers",
     "TextShare",
+    "announce",
     "loss_terms",
 ]

@@ -47,7 +47,6 @@ class Checkpoint:
         select: "last", or "best" on the validation metric.
         resume: continue from `last.pt` when it exists.
         every_s: seconds between two saves within an epoch.
-        writes: False on all processes but one.
 
     Raises:
         ValueError: when `select` is another word.
@@ -67,7 +66,6 @@ class Checkpoint:
         description: Mapping[str, Any] | None = None,
         resume: bool = True,
         every_s: float = 300.0,
-        writes: bool = True,
     ) -> None:
         if select not in ("last", "best"):
             raise ValueError(f"select: must be last or best, got {select!r}")
@@ -83,7 +81,7 @@ class Checkpoint:
         self.description = dict(description or {})
         self.resume = resume
         self.every_s = every_s
-        self.writes = writes
+        self.writes = idist.get_rank() == 0
         self.stop_signal = 0
         self.best_metric = -1.0  # what MONAI's engines start from
         self.saved_at = time.monotonic()
@@ -167,7 +165,7 @@ class Checkpoint:
             step = content["step"]
         except Exception as error:
             reason = str(error).splitlines()[0]
-            raise SystemExit(
+            raise ValueError(
                 f"{self.last_file} does not fit this run ({type(error).__name__}: {reason}); give another ckpt_dir, "
                 f"or --resume False to start anew, with --init_from {self.model_file} from its weights"
             ) from None

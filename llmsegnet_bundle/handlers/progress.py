@@ -5,10 +5,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Events
 from monai.engines import Workflow
 from tqdm import tqdm
+
+from llmsegnet_bundle.cases import Datalist
+from llmsegnet_bundle.precision import has_bf16
 
 
 class Progress:
@@ -68,3 +72,13 @@ def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
     scalars = {name: torch.as_tensor(value).detach() for name, value in output.items()}
     names = sorted((name for name in scalars if scalars[name].numel() == 1), key=lambda name: name != "loss")
     return {name: float(scalars[name]) for name in names}
+
+
+def announce(cases: Datalist, total_steps: int, device: torch.device | str) -> None:
+    """Print the line that a training starts with, of several processes once."""
+    labeled, unlabeled, validation = (len(cases[part]) for part in ("labeled", "unlabeled", "validation"))
+    kind = "bfloat16" if has_bf16(device) else "float32"
+    stream = f"{unlabeled} unlabeled" if unlabeled else "no unlabeled scans (training is supervised only)"
+    told = f"{labeled} labeled, {stream}, {validation} validation scans; {total_steps} steps on {device} in {kind}"
+    if idist.get_rank() == 0:
+        print(told)

@@ -27,7 +27,8 @@ class CaseMetricsHandler:
         regions: name -> indices of the classes whose union it is; None for no regions.
         preset: "standard" or "paper", as of `CaseTable`.
         tolerance_mm: of the surface Dice.
-        settings: what the masks were made with, for `evaluation.json` and the report; None writes none.
+        settings: what the masks were made with, for `evaluation.json` and the report, without what is None; None
+            writes no file.
 
     Raises:
         ValueError: for malformed classes or regions, an unknown preset or a negative tolerance.
@@ -60,7 +61,8 @@ class CaseMetricsHandler:
     def write(self, engine: Workflow) -> None:
         self.table.publish(self.output_dir)
         if self.settings is not None:
-            told = json.dumps(dict(self.settings), indent=2, default=str) + "\n"
+            known = {name: value for name, value in self.settings.items() if value is not None}
+            told = json.dumps(known, indent=2, default=str) + "\n"
             write_texts(self.output_dir, {"evaluation.json": told})
 
 
@@ -73,7 +75,7 @@ class CaseMetrics(Metric):
 
     Args:
         measure: a key of `case_metrics`.
-        classes: names of all classes, background first.
+        classes: names of all classes, background first; or how many there are.
         regions, preset, tolerance_mm: as of `CaseMetricsHandler`.
         output_transform: engine output -> items with "pred" and "label", class maps (1, H, W, D) with an affine.
         device: where the sums are kept.
@@ -88,7 +90,7 @@ class CaseMetrics(Metric):
     def __init__(
         self,
         measure: str,
-        classes: Sequence[str],
+        classes: Sequence[str] | int,
         regions: Regions | None = None,
         preset: str = "standard",
         tolerance_mm: float = 1.0,
@@ -97,7 +99,8 @@ class CaseMetrics(Metric):
     ) -> None:
         if measure not in KEYS:
             raise ValueError(f"measure must be one of {', '.join(KEYS)}, got {measure!r}")
-        self.measure, self.classes, self.regions = measure, classes, regions
+        self.classes = [str(i) for i in range(classes)] if isinstance(classes, int) else classes
+        self.measure, self.regions = measure, regions
         self.rules = CaseTable(preset, tolerance_mm)
         super().__init__(output_transform, device=device)
 

@@ -18,11 +18,12 @@ class TextShare:
     several. Attach it before what logs the output. Networks without text get neither.
 
     Args:
-        networks: name -> `LLMSegNet`; each is left as it is.
+        networks: name -> `LLMSegNet`, or one wrapped for several processes; each is left as it is.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
-        self.networks = {name: net for name, net in networks.items() if isinstance(net, LLMSegNet) and net.has_text}
+        bare = {name: getattr(net, "module", net) for name, net in networks.items()}
+        self.networks = {name: net for name, net in bare.items() if isinstance(net, LLMSegNet) and net.has_text}
 
     def attach(self, engine: Workflow) -> None:
         if self.networks:

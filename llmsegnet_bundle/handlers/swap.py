@@ -1,7 +1,7 @@
 """The swap test: whether a network heeds its text."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,9 @@ class SwapText:
             self._add("right", name, item)
             for word, rows in self.texts.items():
                 with _swapped(engine.network, rows), eval_mode(engine.network):
-                    mask = engine.inferer(item["image"][None].to(engine.state.device), engine.network, *text)[0]
-                self._add(word, name, {**item, "pred": mask})
+                    answer = engine.inferer(item["image"][None].to(engine.state.device), engine.network, *text)
+                mask = answer["pred"] if isinstance(answer, Mapping) else answer  # beside maps of uncertainty
+                self._add(word, name, {**item, "pred": mask[0]})
 
     def write(self, engine: Workflow) -> None:
         """Add the means to `evaluation.json`, and print a line for each swap."""

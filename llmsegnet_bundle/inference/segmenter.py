@@ -86,8 +86,6 @@ def segment_files(
         try:
             for step in ("initialize", "run"):
                 config.get_parsed_content(step)
-        except SystemExit as stop:  # the one line of what a config refused
-            raise ValueError(str(stop.code)) from None
         except Exception as error:
             told = told_in_one_line(error)
             if told is None:

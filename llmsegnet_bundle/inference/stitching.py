@@ -36,18 +36,3 @@ def stitch(starts: Sequence[int], answer: Callable[[int], Tensor], weights: Tens
         done = starts[i + 1] - start if i + 1 < len(starts) else len(sums)
         held, total = row[..., done:], sums[done:]
         yield row[..., :done].div_(sums[:done])
-
-
-def mean_slabs(streams: Sequence[Iterator[Tensor]]) -> Iterator[Tensor]:
-    """Yield the mean of several streams of slabs of one volume, whose borders may differ."""
-    slabs = [next(stream) for stream in streams]
-    while True:
-        depth = min(slab.shape[-1] for slab in slabs)
-        yield sum(slab[..., :depth] / len(slabs) for slab in slabs)  # type: ignore[misc]
-        slabs = [slab[..., depth:] for slab in slabs]
-        for i, stream in enumerate(streams):
-            if not slabs[i].shape[-1]:
-                following = next(stream, None)
-                if following is None:  # all end with the volume
-                    return
-                slabs[i] = following

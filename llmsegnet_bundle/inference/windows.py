@@ -10,7 +10,7 @@ from monai.inferers import SlidingWindowInfererAdapt
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor, nn
 
-from llmsegnet_bundle.inference.stitching import mean_slabs, row_starts, stitch
+from llmsegnet_bundle.inference.stitching import row_starts, stitch
 from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes, freed_memory_kept
 
 BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
@@ -31,7 +31,6 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         stride_voxel: step between windows per side, the last one moved back to end at the image's border, as the
             field does; or "half" or "third", as many windows as steps of that part of a window take, evenly spread.
         weights: "gaussian", so that the borders of a window count little, or "constant", as in the field's papers.
-        flips: average over the image and its mirror images along each set of its sides too: 8 times the work.
         alternate: ask alpha and beta of a `LLMSegNetPair` in turn, as on a chessboard, instead of both at each window:
             half the work, and where windows overlap still the mean of both. An image of one window asks both.
         members: answer with the probabilities of alpha and of beta, one after the other, instead of what is deployed.
@@ -50,7 +49,6 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         window: Sequence[int],
         stride_voxel: Sequence[int] | str = "half",
         weights: str = "gaussian",
-        flips: bool = False,
         alternate: bool = False,
         members: bool = False,
         batch: int | None = None,
@@ -69,7 +67,6 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         super().__init__(roi_size=list(window), mode=weights, sigma_scale=SIGMA, with_coord=True, buffer_steps=-1)
         self.window = window
         self.stride_voxel = stride_voxel
-        self.flips = flips
         self.alternate = alternate
         self.members = members
         self.batch = batch
@@ -98,24 +95,18 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         self.overlap: list[float] = _overlap(strides, self.window)
         self.sw_batch_size = 1 if self.alternate else self.batch or window_batch(self.window, image.device)
         ask = self._network_asker(network, image.shape[2:], strides)
-        side, depth = image.shape[-1], self.window[2]
+        depth = self.window[2]
         weights = compute_importance_map((depth,), self.mode, SIGMA, image.device)  # the Gaussian is a product of sides
-        starts = row_starts(side, depth, strides[2])
+        starts = row_starts(image.shape[-1], depth, strides[2])
         stitched: Callable[..., Any] = super().__call__
 
         @torch.no_grad()
-        def answer(row: int, start: int, last: Sequence[int] = ()) -> Any:
-            part = image[..., start : start + depth]
-            if not self.flips:
-                return stitched(part, ask, row, *args, **kwargs)
-            turns = [(*dims, *last) for dims in ((), (2,), (3,), (2, 3))]
-            return sum(stitched(part.flip(dims), ask, row, *args, **kwargs).flip(dims) / len(turns) for dims in turns)
+        def answer(row: int) -> Any:
+            part = image[..., starts[row] : starts[row] + depth]
+            return stitched(part, ask, row, *args, **kwargs)
 
-        mirrored = [max(side - depth, 0) - start for start in reversed(starts)]
-        forth = stitch(starts, lambda i: answer(i, starts[i]), weights)
-        back = stitch(mirrored, lambda i: answer(len(starts) - 1 - i, mirrored[i], (4,)), weights)
         with freed_memory_kept():
-            yield from mean_slabs([forth, back]) if self.flips else forth
+            yield from stitch(starts, answer, weights)
 
     def _network_asker(
         self, network: Callable[..., Any], sides: Sequence[int], strides: Sequence[int]

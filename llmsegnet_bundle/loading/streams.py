@@ -36,7 +36,7 @@ class TwoStreamDataset(Dataset):
         cache_dir: keeps that on disk, as a `ScanCache`, for crops or for the next start; None keeps nothing.
         cache_mode: "memory" cuts crops from memory, "disk" from the files in `cache_dir`, which may then be larger than
             memory; "auto" from memory when half of what is free holds the scans and their targets, else from disk.
-        target_channels: of the targets that unlabeled scans may get, counted for "auto".
+        target_classes: of the targets, two networks' each, that unlabeled scans may get, counted for "auto".
         device: where what is kept in memory lies, and where crops are drawn from it.
         progress: show a bar while scans are made.
 
@@ -51,7 +51,7 @@ class TwoStreamDataset(Dataset):
         unlabeled: Sequence[Item] = (),
         cache_dir: str | Path | None = None,
         cache_mode: str = "auto",
-        target_channels: int = 0,
+        target_classes: int = 0,
         device: torch.device | str = "cpu",
         progress: bool = True,
     ) -> None:
@@ -75,7 +75,7 @@ class TwoStreamDataset(Dataset):
             self.scans = [self._placed(scan) for scan in bar]
             return
         cache = ScanCache(items, kept, cache_dir, progress)
-        needed = cache.size_bytes() + _target_bytes(cache, range(self.labeled, len(items)), target_channels)
+        needed = cache.size_bytes() + _target_bytes(cache, range(self.labeled, len(items)), 2 * target_classes)
         room = free_bytes(self.device) // 2 // (_processes() if self.device.type == "cpu" else 1)
         if cache_mode == "memory" or (cache_mode == "auto" and needed <= room):
             self.scans = [self._placed(cache.load(scan)) for scan in range(len(items))]
@@ -146,8 +146,11 @@ class TwoStreamBatchSampler(Sampler):
     def __init__(
         self, labeled: int, total: int, batch: Sequence[int], seed: int = 0, rank: int = 0, ranks: int = 1
     ) -> None:
-        if labeled < 1 or batch[0] < 1:
-            raise ValueError(f"labeled scans and share must be at least 1, got {labeled} and {batch[0]}")
+        whole = isinstance(batch, list | tuple) and len(batch) == 2 and all(type(share) is int for share in batch)
+        if not whole or batch[0] < 1 or batch[1] < 0:
+            raise ValueError(f"batch: must be [labeled, unlabeled] crops, labeled at least 1, got {batch}")
+        if labeled < 1:
+            raise ValueError(f"labeled scans must be at least 1, got {labeled}")
         unlabeled = total - labeled
         self.streams = [(0, labeled, batch[0])]
         if unlabeled > 0 and batch[1] > 0:

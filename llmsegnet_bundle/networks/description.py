@@ -31,7 +31,8 @@ def describe(config: ConfigParser) -> dict[str, Any]:
     for name in (*FOLLOWED, "class_names"):
         if name in config:
             with suppress(TypeError):
-                settings[name] = _plain(config, name)
+                as_written = name == "intensity_transforms"  # blocks, to be built again
+                settings[name] = _plain(config, name) if as_written else _as_json(config.get_parsed_content(name))
     if "embedding" not in config:  # of a network without text
         settings.pop("text_embedding", None)
     elif (text := settings["text_embedding"]) != "none" and not isinstance(text, Mapping):
@@ -40,17 +41,22 @@ def describe(config: ConfigParser) -> dict[str, Any]:
     return settings
 
 
-def follow(model_file: str | Path, backbone: str) -> dict[str, Any]:
-    """Return the settings that `model_file` was trained with, as the JSON beside it says.
+def follow(model_file: str | Path, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that `model_file` was trained with, as the JSON beside it says, its transforms built.
+
+    Args:
+        model_file: of `write_weights`.
+        defaults: id -> value of a training of this bundle, for what the file does not tell; "backbone" is the class.
 
     Raises:
-        ValueError: as `read_description`, or when it names a class of network that is neither ours nor `backbone`.
+        ValueError: as `read_description`, or when it names a class of network that is neither ours nor the default.
     """
-    settings = read_description(model_file).get("settings", {})
-    theirs = str(settings.get("backbone", backbone))
-    if theirs not in (backbone, *(f"llmsegnet_bundle.networks.{name}" for name in networks.__all__)):
-        raise ValueError(f"backbone: {model_file} was trained with {theirs}, this config has {backbone}; {MEND}")
-    return settings
+    told = read_description(model_file).get("settings", {})
+    settings = {name: told.get(name, value) for name, value in defaults.items()}
+    ours, theirs = defaults["backbone"], str(settings["backbone"])
+    if theirs not in (ours, *(f"llmsegnet_bundle.networks.{name}" for name in networks.__all__)):
+        raise ValueError(f"backbone: {model_file} was trained with {theirs}, this config has {ours}; {MEND}")
+    return settings | {"intensity_transforms": build_transforms(settings["intensity_transforms"])}
 
 
 def check_config(config: ConfigParser, model_file: str | Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from llmsegnet_bundle.networks.backbone import EncoderDecoder
 from llmsegnet_bundle.networks.fusion import ChannelFusion, DecoderFusion, Fusion, HeadFusion, SpatialFusion
+from llmsegnet_bundle.networks.sides import bottleneck_of
 
 FUSIONS = ("spatial", "channel", "decoder", "head")
 
@@ -23,7 +24,7 @@ class LLMSegNet(nn.Module):
             (O, C - 1, P, E), those of several organs; None for the backbone alone.
         fusion: "spatial" (a map over the bottleneck), "channel" (a gain and an offset per channel there), "decoder"
             (the same after every decoder stage) or "head" (a class's text makes weights of its output channel).
-        grid: (h, w, d) of the bottleneck of the training crop, for "spatial".
+        crop: (H, W, D) that it is trained on, whose bottleneck is the size of the map of "spatial".
         hidden: width of the text projection.
         organ: which one of several organs is answered where a call names none.
 
@@ -31,8 +32,8 @@ class LLMSegNet(nn.Module):
         image (B, K, H, W, D), of sides that `backbone` takes -> logits (B, C, H, W, D).
 
     Raises:
-        ValueError: when `text_embedding` is none of these or of other classes, it has no such `organ`, or `fusion` is
-            unknown.
+        ValueError: when `text_embedding` is none of these or of other classes, it has no such `organ`, `fusion` is
+            unknown, or `backbone` does not take `crop`.
 
     Example:
         >>> network = LLMSegNet(VNet(base_filters=2), torch.randn(9, 384))
@@ -49,7 +50,7 @@ class LLMSegNet(nn.Module):
         backbone: EncoderDecoder,
         text_embedding: Tensor | None = None,
         fusion: str = "spatial",
-        grid: Sequence[int] = (7, 7, 5),
+        crop: Sequence[int] = (112, 112, 80),
         hidden: int = 128,
         organ: int = 0,
     ) -> None:
@@ -59,12 +60,13 @@ class LLMSegNet(nn.Module):
         self.backbone = backbone
         self.has_text = text_embedding is not None
         embedding = torch.zeros(0, 1) if text_embedding is None else text_embedding.detach().clone().float()
-        self.fusion = self._make_fusion(embedding.shape, fusion, grid, hidden) if self.has_text else Fusion()
-        self.texts = embedding.shape[-2]
+        self.texts = embedding.shape[-2] if embedding.ndim > 1 else 0
         self.organs = len(embedding) if embedding.ndim == 4 else 1
         if organ not in range(self.organs):
             raise ValueError(f"organ must be 0 to {self.organs - 1}, the organs of text_embedding, got {organ}")
         self.organ = organ
+        grid = bottleneck_of(backbone, crop)
+        self.fusion = self._make_fusion(embedding.shape, fusion, grid, hidden) if self.has_text else Fusion()
         # organs and classes in a row: torch takes a buffer of 4 axes for a picture, and lays out those of 5 alone
         rows = embedding.flatten(0, 1) if embedding.ndim == 4 else embedding
         self.register_buffer("text_embedding", rows, persistent=self.has_text)

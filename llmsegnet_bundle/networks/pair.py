@@ -29,7 +29,7 @@ class LLMSegNetPair(nn.Module):
     def __init__(self, alpha: nn.Module, beta: nn.Module, deploy: str = "mean") -> None:
         super().__init__()
         if deploy not in DEPLOYS:
-            raise ValueError(f'deploy must be "mean", "alpha" or "beta", got {deploy!r}')
+            raise ValueError(f"deploy: must be mean, alpha or beta, got {deploy!r}")
         self.alpha = alpha
         self.beta = beta
         self.deploy = deploy
@@ -43,3 +43,9 @@ class LLMSegNetPair(nn.Module):
         alpha = F.log_softmax(self.alpha(image, text).float(), dim=1)
         beta = F.log_softmax(self.beta(image, text).float(), dim=1)
         return torch.logaddexp(alpha, beta) - math.log(2)
+
+
+def check_processes(network: nn.Module, ranks: int) -> None:
+    """Raise ValueError when several processes are to train what is no pair: their config wraps alpha and beta."""
+    if ranks > 1 and not hasattr(network, "alpha"):
+        raise ValueError("multi_gpu_train.json: goes over train.json; train the labeled-only baseline in one process")

@@ -41,6 +41,12 @@ def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, descrip
     write_texts(file.parent, {_beside(file).name: text})
 
 
+def weights_file(bundle_root: str | Path, ckpt_dir: str | Path) -> str:
+    """Return where a training puts its weights: into the bundle's `models`, or into another `ckpt_dir` than its own."""
+    own = Path(ckpt_dir) == Path(bundle_root) / "checkpoints" / "train"
+    return f"{bundle_root}/models/model.pt" if own else f"{ckpt_dir}/model.pt"
+
+
 def read_weights(model_file: str | Path, setting: str = "model_file") -> dict[str, Tensor]:
     """Return the tensors of a file of weights.
 

@@ -83,7 +83,6 @@ def propose(
         "validation": held_out if validation is None else validation,
         "spacing_mm": [round(float(step), 4) for step in spacing_mm],
         "crop": crop,
-        "grid": backbone.bottleneck_size(crop),
         **(levels._asdict() if levels != (check_strides(None), check_kernels(None)) else {}),
         **({"cache_mode": "disk"} if (kept_gb := _kept_gb(facts, spacing_mm, len(values))) > memory_gb else {}),
         "gpu_steps": 15_000,
@@ -100,7 +99,6 @@ def propose(
         "spacing_mm": "the median of the scans, finer along a coarse axis (nnU-Net)"
         + (", in plane up to twice that on a CPU" if (spacing_mm > own_mm).any() else ""),
         "crop": f"of a median scan of {size}, as much as the device takes; a step needs about {step_gb:.1f} GB",
-        "grid": "of the crop's bottleneck",
         "strides": "a step to the next level halves an axis while its spacing is less than twice the finest (nnU-Net)",
         "kernels": "along the slices only where they lie as close as the voxels in plane (nnU-Net)",
         "cache_mode": f"{kept}; crops are cut from the files in cache_dir",

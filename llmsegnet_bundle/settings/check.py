@@ -46,8 +46,6 @@ def _faults(config: ConfigParser, code: bool) -> list[str]:
 def _evaluated_fault(config: ConfigParser, name: str) -> str:
     try:
         return read_table()[name].fault(config.get_parsed_content(name))
-    except SystemExit as stop:
-        return str(stop)
     except Exception as error:  # an expression may raise anything
         if told := told_in_one_line(error):
             return told

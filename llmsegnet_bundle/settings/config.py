@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
+from monai.bundle import ConfigComponent, ConfigParser, ConfigWorkflow, ReferenceResolver
 
 # a bundle's configs; paper, evaluate and multi_gpu_train lie over one of the others
 WHOLE, OVERLAYS = ("train", "train_supervised", "inference"), ("paper", "evaluate", "multi_gpu_train")
@@ -63,6 +63,8 @@ def references(item: Any) -> set[str]:
 
 def is_code(item: Any) -> bool:
     """Whether a part of a config is more than plain values."""
+    if ConfigComponent.is_instantiable(item):
+        return True
     if isinstance(item, str):
         return item.startswith("$") or bool(references(item))
     parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, list | tuple) else ()

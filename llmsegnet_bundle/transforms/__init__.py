@@ -1,9 +1,18 @@
 """Transforms that MONAI lacks: to the working grid and back, crops in one resampling, what becomes of an answer."""
 
-from llmsegnet_bundle.transforms.answer import AlignLabeld, CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
+from llmsegnet_bundle.transforms.answer import (
+    AlignLabeld,
+    CheckScand,
+    FillBackgroundd,
+    SaveCased,
+    SplitMapsd,
+    Uncertaintyd,
+)
+from llmsegnet_bundle.transforms.chain import chain
 from llmsegnet_bundle.transforms.compact import CompactFractionsd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
+from llmsegnet_bundle.transforms.merging import MergeLabelsd
 from llmsegnet_bundle.transforms.organ import OrganIndexd
 
 __all__ = [
@@ -12,8 +21,11 @@ __all__ = [
     "CheckScand",
     "CompactFractionsd",
     "FillBackgroundd",
+    "MergeLabelsd",
     "OrganIndexd",
     "SaveCased",
+    "SplitMapsd",
     "Uncertaintyd",
     "WorkingGridd",
+    "chain",
 ]

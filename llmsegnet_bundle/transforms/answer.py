@@ -115,26 +115,45 @@ class Uncertaintyd(MapTransform):
     Jensen-Shannon divergence: 0 where both answer alike, 1 where each is sure of another class.
 
     Args:
-        keys: the probabilities, of `ProbabilityInferer` with `members`.
+        keys: the probabilities, of `ProbabilityInferer` with `members`; without them they stay as they are.
+        classes: C.
         deploy: "mean", "alpha" or "beta": what stays under the key.
 
     Shape:
         (2C, H, W, D) -> (C, H, W, D), `entropy` and `disagreement` (1, H, W, D).
     """
 
-    def __init__(self, keys: KeysCollection, deploy: str = "mean") -> None:
+    def __init__(self, keys: KeysCollection, classes: int, deploy: str = "mean") -> None:
         super().__init__(keys)
+        self.classes = classes
         self.deploy = deploy
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         result = dict(data)
         for key in self.key_iterator(result):
+            if len(result[key]) == self.classes:
+                continue
             alpha, beta = result[key].chunk(2, dim=0)
             mean = (alpha + beta) / 2
             entropy = _entropy(mean)
             result["entropy"] = entropy / math.log(len(mean))
             result["disagreement"] = (entropy - (_entropy(alpha) + _entropy(beta)) / 2).clamp(min=0) / math.log(2)
             result[key] = {"mean": mean, "alpha": alpha, "beta": beta}[self.deploy]
+        return result
+
+
+class SplitMapsd(MapTransform):
+    """Put each of several maps of an answer under its own key; a single one stays as it is.
+
+    Args:
+        keys: answers of `MapInferer`.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            if isinstance(result[key], Mapping):
+                result |= result[key]
         return result
 
 
@@ -151,10 +170,16 @@ class SaveCased(SaveImaged):
         output_dir: made when missing.
         output_postfix: what the map is.
         output_dtype: of the voxels.
+        allow_missing_keys: pass over a map that was not made.
     """
 
     def __init__(
-        self, keys: KeysCollection, output_dir: str | Path, output_postfix: str, output_dtype: Any = torch.float32
+        self,
+        keys: KeysCollection,
+        output_dir: str | Path,
+        output_postfix: str,
+        output_dtype: Any = torch.float32,
+        allow_missing_keys: bool = False,
     ) -> None:
         self.cases = _CaseLayout(output_dir, output_postfix)
         super().__init__(
@@ -164,6 +189,7 @@ class SaveCased(SaveImaged):
             print_log=False,
             writer=WholeWriter,
             folder_layout=self.cases,
+            allow_missing_keys=allow_missing_keys,
         )
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

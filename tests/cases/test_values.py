@@ -48,3 +48,7 @@ def test_class_that_no_labeled_scan_holds_is_named(cached, tmp_path, capsys):
 def test_numbers_with_a_gap_are_refused():
     with pytest.raises(ValueError, match=re.escape("numbers 0, 1, 2 ... without a gap, got {0: 0, 2: 1}")):
         LabelValues({0: 0, 2: 1})
+
+
+def test_classes_of_a_list_are_those_of_its_places():
+    assert LabelValues([0, 1, 2, 3, 3]).classes == BRATS.classes

@@ -68,6 +68,10 @@ def test_metric_is_the_mean_over_cases_then_classes():
     assert state.metrics["dice"] == pytest.approx(((1 + 0 + 0) / 3 + (1 + 1 + 1) / 3) / 2)
 
 
+def test_metric_takes_a_number_of_classes():
+    assert CaseMetrics("dice", 3).classes == ["0", "1", "2"]
+
+
 def test_metric_of_dice_counts_false_alarms_and_not_classes_in_no_label():
     metric = CaseMetrics("dice", [*CLASSES, "nowhere"])
     heart, tumor = (1, (1, 1, 1)), (2, (2, 2, 2))

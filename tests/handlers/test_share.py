@@ -15,7 +15,7 @@ from llmsegnet_bundle.networks.llmsegnet import FUSIONS
 def network(fusion="spatial", text=True):
     torch.manual_seed(0)
     embedding = F.normalize(torch.randn(3, 8), dim=1) if text else None
-    return LLMSegNet(UNet(base_filters=2), embedding, fusion, grid=(2, 2, 2), hidden=4)
+    return LLMSegNet(UNet(base_filters=2), embedding, fusion, crop=(32, 32, 32), hidden=4)
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from llmsegnet_bundle.inference.stitching import mean_slabs, row_starts, stitch
+from llmsegnet_bundle.inference.stitching import row_starts, stitch
 
 
 @pytest.mark.parametrize(("side", "starts"), [(4, [0]), (8, [0]), (9, [0, 1]), (20, [0, 3, 6, 9, 12])])
@@ -24,9 +24,3 @@ def test_stitched_rows_are_their_weighted_mean():
 def test_single_row_stays_as_it_is():
     row = torch.rand(1, 2, 3, 4, 5)
     assert next(stitch([0], lambda i: row, torch.rand(8))) is row
-
-
-def test_streams_with_other_borders_have_a_mean():
-    volume, other = torch.rand(2, 3, 12), torch.rand(2, 3, 12)
-    streams = [iter(volume.split([3, 3, 1, 5], dim=-1)), iter(other.split([5, 1, 3, 3], dim=-1))]
-    torch.testing.assert_close(torch.cat(list(mean_slabs(streams)), dim=-1), (volume + other) / 2)

@@ -57,11 +57,11 @@ def test_crops_are_the_same_from_memory_and_from_disk(scans, tmp_path):
 def test_disk_is_taken_where_memory_does_not_hold_scans_and_targets(scans, tmp_path, monkeypatch, capsys):
     voxels = 12 * 13 * 14
     scans_bytes = 3 * 2 * voxels + 2 * voxels  # images and labels
-    for target_channels, targets_bytes in ((0, 0), (4, 2 * 4 * voxels)):
+    for target_classes, targets_bytes in ((0, 0), (2, 2 * 4 * voxels)):
         for room, in_memory in ((0.9, False), (1.5, True)):
             free = 2 * room * (scans_bytes + targets_bytes)
             monkeypatch.setattr(streams, "free_bytes", lambda device, free=free: int(free))
-            kept = dataset(scans, cache_dir=tmp_path / "cache", target_channels=target_channels)
+            kept = dataset(scans, cache_dir=tmp_path / "cache", target_classes=target_classes)
             assert kept.in_memory == in_memory
     assert dataset(scans).in_memory  # as there is no disk to take
 

@@ -7,7 +7,7 @@ import torch
 import yaml
 from bundle_runs import ROOT
 from monai.bundle import ConfigParser
-from monai.transforms import ScaleIntensityRanged
+from monai.transforms import ScaleIntensityd, ScaleIntensityRanged
 from small_networks import BACKBONES, pair, single
 
 from llmsegnet_bundle.networks import LLMSegNetPair
@@ -107,8 +107,15 @@ def weights(tmp_path):
 
 
 def test_weights_are_followed(weights, tmp_path):
-    assert follow(weights, "my.Net") == TOLD
-    assert follow(tmp_path / "none.pt", "my.Net") == {}
+    defaults = {"backbone": "my.Net", "classes": 2, "intensity_transforms": [], "dropout": 0.5}
+    told = follow(weights, defaults)
+    assert {name: told[name] for name in ("backbone", "classes", "dropout")} == {
+        "backbone": TOLD["backbone"],
+        "classes": 3,
+        "dropout": 0.5,
+    }
+    assert [type(one) for one in told["intensity_transforms"]] == [ScaleIntensityd]
+    assert follow(tmp_path / "none.pt", defaults) == defaults
 
 
 def test_backbone_that_is_neither_ours_nor_the_configs_is_refused(tmp_path):
@@ -118,8 +125,8 @@ def test_backbone_that_is_neither_ours_nor_the_configs_is_refused(tmp_path):
         with pytest.raises(
             ValueError, match=rf"backbone: .*model\.pt was trained with {name}, this config has my\.Net"
         ):
-            follow(file, "my.Net")
-    assert follow(file, name) == {"backbone": name}
+            follow(file, {"backbone": "my.Net", "intensity_transforms": []})
+    assert follow(file, {"backbone": name, "intensity_transforms": []})["backbone"] == name
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_fusion_answers_the_same_in_onnx(fusion, tmp_path):
 
     torch.manual_seed(0)
     text = F.normalize(torch.randn(2, 1, 3, 8), dim=-1)
-    nets = [LLMSegNet(VNet(base_filters=2), text, fusion, grid=(2, 2, 2), hidden=4, organ=1) for _ in range(2)]
+    nets = [LLMSegNet(VNet(base_filters=2), text, fusion, crop=(32, 32, 32), hidden=4, organ=1) for _ in range(2)]
     pair, image = LLMSegNetPair(*nets).eval(), torch.randn(1, 1, 48, 32, 32)
     torch.onnx.export(pair, (image,), str(tmp_path / "pair.onnx"), dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(str(tmp_path / "pair.onnx"), providers=["CPUExecutionProvider"])

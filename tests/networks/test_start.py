@@ -34,7 +34,7 @@ def test_each_fusion_takes_its_own_and_the_backbone_of_another(fusion, tmp_path,
     def made(kind, seed):
         torch.manual_seed(seed)
         text = torch.rand(3, 8)
-        return LLMSegNetPair(*(LLMSegNet(VNet(base_filters=2), text, kind, (3, 3, 3), 4) for _ in range(2)))
+        return LLMSegNetPair(*(LLMSegNet(VNet(base_filters=2), text, kind, (48, 48, 48), 4) for _ in range(2)))
 
     file = saved(made(fusion, 1), tmp_path / "model.pt")
     network = made(fusion, 0)
@@ -50,7 +50,7 @@ def test_each_fusion_takes_its_own_and_the_backbone_of_another(fusion, tmp_path,
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_other_classes_and_grids_are_told_and_left(backbone, tmp_path, capsys):
-    network, other = pair(backbone, classes=3, grid=(2, 2, 2)), pair(backbone, seed=1)
+    network, other = pair(backbone, classes=3, crop=(32, 32, 32)), pair(backbone, seed=1)
     start_from(network, saved(other, tmp_path / "model.pt"))
     same(network, other, ["text_embedding", "out.", "project.1."])
     (line,) = capsys.readouterr().out.splitlines()

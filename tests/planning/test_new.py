@@ -82,7 +82,7 @@ def test_new_bundle_of_thick_slices_trains_without_padding_and_says_its_sides(tm
         nib.save(scan.slicer[:, :, 2::8], file)
     bundle = new_bundle(tmp_path / "b", "left atrium", "MR", folder)
     proposed = yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
-    assert (proposed["crop"], proposed["grid"]) == ([64, 64, 8], [4, 4, 4])
+    assert proposed["crop"] == [64, 64, 8]
     metadata, inference = bundle / "configs/metadata.json", bundle / "configs/inference.json"
     told = json.loads(metadata.read_text(encoding="utf-8"))["network_data_format"]["inputs"]["image"]
     assert told["spatial_shape"] == ["16*n", "16*n", "2*n"]

@@ -48,7 +48,6 @@ def test_thick_slices_are_neither_padded_nor_halved_in_vain():
     plan = propose([facts((237, 208, 10), (1.5, 1.5, 10.0))] * 4, "MR", "cuda")
     assert plan.settings["spacing_mm"] == [1.5, 1.5, 10.0]
     assert plan.settings["crop"] == [240, 208, 10]
-    assert plan.settings["grid"] == [15, 13, 5]
     assert plan.settings["rotate_deg"] == [0, 0, 30]
     assert plan.settings["strides"] == [(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 1)]
     assert plan.multiples == [16, 16, 2]
@@ -67,7 +66,7 @@ def test_cpu_gets_a_coarser_grid_and_a_smaller_crop_than_a_gpu():
 def test_isotropic_scans_get_the_network_of_the_recipe():
     plan = propose([facts()] * 4, "MR", "cuda")
     assert not {"strides", "kernels"} & set(plan.settings)
-    assert (plan.settings["crop"], plan.settings["grid"]) == ([96, 96, 96], [6, 6, 6])
+    assert plan.settings["crop"] == [96, 96, 96]
 
 
 def test_network_that_halves_less_gets_a_smaller_crop_for_the_same_memory(monkeypatch):

@@ -18,7 +18,7 @@ def faults(names, scans, **overrides):
     if names[0] != "inference":
         overrides = {"labeled": 1, "validation": 1} | overrides
     source = scans / "imagesTr" if names == ["inference"] else scans
-    flow = workflow(names, **({"dataset_dir": str(source), "initialize": ["$settings.check()"]} | overrides))
+    flow = workflow(names, **({"dataset_dir": str(source), "initialize": ["@settings"]} | overrides))
     try:
         flow.initialize()
     except RuntimeError as error:
@@ -93,7 +93,7 @@ def test_tracking_and_an_own_run_id_are_known(scans, tmp_path):
     from monai.bundle import ConfigWorkflow
 
     places = {"bundle_root": str(BUNDLE), "dataset_dir": str(scans), "output_dir": str(tmp_path)}
-    own = {"initialize": ["$settings.check()"], "look": ["$None"], "labeled": 1, "validation": 1, "run_name": "first"}
+    own = {"initialize": ["@settings"], "look": ["$None"], "labeled": 1, "validation": 1, "run_name": "first"}
     ConfigWorkflow(files, logging_file=False, tracking="mlflow", run_id="look", **places, **own).initialize()
 
 

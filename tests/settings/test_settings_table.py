@@ -7,6 +7,7 @@ import pytest
 from bundle_runs import BUNDLES, ROOT
 
 from llmsegnet_bundle.settings import read_table, tables
+from llmsegnet_bundle.settings.config import is_code
 
 FITS = [
     ("learning_rate", 1e-3),
@@ -66,7 +67,7 @@ def test_config_has_each_setting_that_the_table_gives_it(config, bundle):
 @pytest.mark.parametrize("config", ["train", "train_supervised", "evaluate", "inference"])
 def test_plain_values_of_the_configs_are_allowed(config, bundle):
     ids = json.loads((bundle / "configs" / f"{config}.json").read_text(encoding="utf-8"))
-    plain = {key: value for key, value in ids.items() if not (isinstance(value, str) and value[:1] in "$@")}
+    plain = {key: value for key, value in ids.items() if not is_code(value)}
     faults = [setting.fault(plain[name]) for name, setting in read_table().items() if name in plain]
     assert not any(faults), faults
 

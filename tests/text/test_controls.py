@@ -30,7 +30,7 @@ def test_controls_are_what_their_names_say():
 
 def test_network_with_a_control_has_the_parameters_of_the_one_with_text():
     def parameters(text):
-        network = LLMSegNet(VNet(base_filters=2), text, grid=(2, 2, 2), hidden=4)
+        network = LLMSegNet(VNet(base_filters=2), text, crop=(32, 32, 32), hidden=4)
         return sum(p.numel() for p in network.parameters())
 
     assert {parameters(encode(kind, ORGAN, LIKE).vectors) for kind in ("random", "constant", "one_hot")} == {

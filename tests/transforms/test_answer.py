@@ -75,7 +75,7 @@ def test_what_was_cut_away_is_background(members):
 )
 def test_uncertainty_of_known_probabilities(alpha, beta, entropy, disagreement):
     pred = torch.tensor([*alpha, *beta], dtype=torch.float32).reshape(8, 1, 1, 1).expand(8, 2, 3, 4)
-    result = Uncertaintyd("pred")({"pred": pred})
+    result = Uncertaintyd("pred", 2)({"pred": pred})
     torch.testing.assert_close(result["entropy"], torch.full((1, 2, 3, 4), entropy))
     torch.testing.assert_close(result["disagreement"], torch.full((1, 2, 3, 4), disagreement))
     torch.testing.assert_close(result["pred"], (pred[:4] + pred[4:]) / 2)
@@ -84,7 +84,14 @@ def test_uncertainty_of_known_probabilities(alpha, beta, entropy, disagreement):
 @pytest.mark.parametrize(("deploy", "first"), [("alpha", 0.9), ("beta", 0.2)])
 def test_uncertainty_keeps_what_is_deployed(deploy, first):
     pred = torch.tensor([0.9, 0.1, 0.2, 0.8]).reshape(4, 1, 1, 1)
-    assert Uncertaintyd("pred", deploy)({"pred": pred})["pred"][0].item() == pytest.approx(first)
+    assert Uncertaintyd("pred", 2, deploy)({"pred": pred})["pred"][0].item() == pytest.approx(first)
+
+
+def test_uncertainty_passes_over_one_answer():
+    pred = torch.tensor([0.9, 0.1]).reshape(2, 1, 1, 1)
+    result = Uncertaintyd("pred", 2)({"pred": pred})
+    assert list(result) == ["pred"]
+    assert result["pred"] is pred
 
 
 def test_saved_map_is_named_by_its_case_and_whole(tmp_path, monkeypatch):

@@ -1,0 +1,33 @@
+"""Values of a config that follow from another one, for what a single expression would be too long for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatchExtraInput, default_prepare_batch
+
+
+def by_device(device: torch.device | str, gpu: Any, cpu: Any) -> Any:
+    """Return `gpu` where `device` is a GPU, else `cpu`."""
+    return gpu if torch.device(device).type == "cuda" else cpu
+
+
+def by_classes(classes: int, choices: Mapping[str, Any]) -> Any:
+    """Return what `choices` has for this number of classes, as a text.
+
+    Raises:
+        ValueError: when it has none.
+    """
+    if str(classes) not in choices:
+        raise ValueError(f"classes: must be {' or '.join(choices)} here, got {classes}")
+    return choices[str(classes)]
+
+
+def first_or_all(datalist: str | None, first: int) -> int | str:
+    """Return how many scans are labeled: all of a split file, the `first` ones of a folder without one."""
+    return first if datalist is None else "all"
+
+
+def by_organs(organs: Sequence[str]) -> Callable[..., Any]:
+    """Return what an engine makes of a batch: image and label, for a network of several organs with the case's own."""
+    return PrepareBatchExtraInput({"text": "organ"}) if organs else default_prepare_batch

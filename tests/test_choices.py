@@ -1,0 +1,22 @@
+import pytest
+import torch
+
+from llmsegnet_bundle.choices import by_classes, by_device, first_or_all
+
+
+@pytest.mark.parametrize(("device", "chosen"), [("cpu", 1), ("cuda", 2), (torch.device("cuda", 3), 2)])
+def test_device_chooses(device, chosen):
+    assert by_device(device, gpu=2, cpu=1) == chosen
+
+
+def test_classes_choose_or_are_refused():
+    choices = {"2": ["a", "b"], "4": None}
+    assert by_classes(2, choices) == ["a", "b"]
+    assert by_classes(4, choices) is None
+    with pytest.raises(ValueError, match="classes: must be 2 or 4 here, got 3"):
+        by_classes(3, choices)
+
+
+def test_split_file_is_labeled_as_it_is():
+    assert first_or_all(None, 8) == 8
+    assert first_or_all("split.json", 8) == "all"
