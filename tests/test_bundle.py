@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from monai.bundle import verify_net_in_out
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases import make_split
+from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.handlers import Checkpoint
 from llmsegnet_bundle.metrics import case_metrics
@@ -216,7 +218,7 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
 
     @trainer.on(Events.ITERATION_STARTED(once=3))
     def stop():
-        checkpoint._on_signal(15, None)
+        checkpoint.stop.ask(15)
 
     flow.run()
     assert trainer.state.iteration == 3
@@ -224,6 +226,36 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
     assert continued.get_parsed_content("train#trainer").state.iteration == 4
     for name, value in continued.get_parsed_content("network").state_dict().items():
         assert torch.equal(value, whole[name]), name
+
+
+def test_loss_that_is_no_number_stops_with_the_cases_and_keeps_both_files(scans, tmp_path):
+    run(["train"], scans, tmp_path, max_steps=2)
+    before = {file: (tmp_path / "ckpt" / file).read_bytes() for file in ("last.pt", "model.pt")}
+    flow = prepared(["train"], scans, tmp_path, max_steps=4)
+    trainer = flow.parser.get_parsed_content("train#trainer")
+    from ignite.engine import Events
+
+    @trainer.on(Events.ITERATION_STARTED(once=3))
+    def spoil():
+        torch.nn.init.constant_(next(flow.parser.get_parsed_content("network").parameters()), float("nan"))
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError) as stop:
+        flow.run()
+    told = told_in_one_line(stop.value)
+    assert re.fullmatch(
+        r"step 3: the loss is nan on crops of PHANTOM_00.*; .*last\.pt and .*model\.pt are left .*", told
+    )
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert {file: (tmp_path / "ckpt" / file).read_bytes() for file in before} == before
+
+
+def test_run_continues_from_the_state_before_a_damaged_one(scans, tmp_path, capsys):
+    run(["train"], scans, tmp_path, max_steps=4)
+    (tmp_path / "ckpt/last.pt").write_bytes(b"")
+    parser = run(["train"], scans, tmp_path, max_steps=4)
+    assert "going on from the one before, of step 2" in capsys.readouterr().out
+    assert parser.get_parsed_content("train#trainer").state.iteration == 4
 
 
 def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
@@ -566,3 +598,28 @@ def test_two_processes_end_with_equal_networks(validation, scans, tmp_path):
     first, second = (torch.load(f"{states}{rank}.pt", weights_only=True) for rank in range(2))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     assert any("running_mean" in name for name in first)
+
+
+@pytest.mark.slow
+def test_signal_to_one_of_two_processes_stops_both(scans, tmp_path):
+    lines = ["import os, signal", "def send(engine):", "    if os.environ['RANK'] == '1':"]
+    lines.append("        os.kill(os.getpid(), signal.SIGTERM)")
+    (tmp_path / "signals.py").write_text("\n".join(lines))
+    train = json.loads((BUNDLE / "configs/train.json").read_text(encoding="utf-8"))
+    attach = "$@train#trainer.add_event_handler(ignite.engine.Events.ITERATION_COMPLETED(once=3), signals.send)"
+    own = {"imports": [*train["imports"], "$import ignite", "$import signals"], "training": [attach, *train["run"]]}
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    files = [str(BUNDLE / "configs" / f"{name}.json") for name in ("train", "multi_gpu_train")]
+    files.append(str(tmp_path / "own.json"))
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "monai.bundle", "run", "training", "--config_file", str(files), "--bundle_root", str(BUNDLE)]
+    places = {"dataset_dir": scans, "output_dir": tmp_path / "out", "ckpt_dir": tmp_path / "ckpt", "cache_dir": "none"}
+    for key, value in (places | SMALL | {"max_steps": 40, "val_interval": 40}).items():
+        command += [f"--{key}", str(value)]
+    paths = {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths)
+    assert done.returncode == 0, done.stderr[-20000:]
+    told = (done.stdout + done.stderr).replace("\r", "\n")
+    assert told.count("the same command continues") == 1
+    assert "stopping after this step" not in told  # the signal came to a process that does not speak
+    assert torch.load(tmp_path / "ckpt/last.pt", weights_only=True)["step"] == 4

@@ -1,15 +1,11 @@
 """Exact continuation of a stopped run, and the weights that it ships."""
 
-import datetime
-import random
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
-import numpy as np
 import torch
 from ignite.engine import Events
 from monai.engines import Workflow
@@ -17,7 +13,16 @@ from monai.utils import set_determinism
 from torch import nn
 from tqdm import tqdm
 
-from llmsegnet_bundle.files import whole_file
+from llmsegnet_bundle.handlers.finite import loss_fault
+from llmsegnet_bundle.handlers.state import (
+    moment,
+    not_finite_in,
+    random_states,
+    read_state,
+    set_random_states,
+    write_state,
+)
+from llmsegnet_bundle.handlers.stop import Stop, agreed
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
 from llmsegnet_bundle.networks.weights import write_weights
 from llmsegnet_bundle.run import Run
@@ -28,7 +33,9 @@ class Checkpoint:
 
     `last.pt` holds the states of `objects`, step, total steps, best metric and the random states of Python, NumPy and
     torch. It is written at each end of an epoch, every `every_s` seconds in between, and when SIGINT or SIGTERM stops
-    the run after the step under way (a second SIGINT stops at once). Files are replaced whole, never half-written.
+    the run after the step under way (a second SIGINT stops at once). Files are replaced whole, never half-written, and
+    `last_one_before.pt` is there for a `last.pt` that gets damaged. A loss or a number of the state that is not finite
+    ends the run, and both files stay as they were.
 
     A run continues only as what it was: other settings end it with one line. With the same settings and other scans or
     labels, as after more annotation in MONAI Label, step, schedule and optimizer start anew from the weights, and
@@ -82,7 +89,8 @@ class Checkpoint:
         self.resume = resume
         self.every_s = every_s
         self.writes = idist.get_rank() == 0
-        self.stop_signal = 0
+        self.stop = Stop(speaks=self.writes)
+        self.saved = False  # or loaded: what lies in the folder is of this run
         self.best_metric = -1.0  # what MONAI's engines start from
         self.saved_at = time.monotonic()
 
@@ -90,26 +98,32 @@ class Checkpoint:
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step_done)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)
+        engine.add_event_handler(Events.COMPLETED, self.end)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self, engine: Workflow) -> None:
         """Load `last.pt` when asked and there; catch the stop signals."""
-        if self.resume and self.last_file.is_file():
+        if self.resume and self.last_file.exists():
             self._load(engine)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        self.stop.catch()
 
     def step_done(self, engine: Workflow) -> None:
         """Save when it is time or when a signal came; at the end of an epoch, `epoch_done` does it."""
+        fault = loss_fault(engine)
+        self.stop.signal, faulty = agreed(self.stop.signal, bool(fault), device=engine.state.device)
+        if faulty:
+            self._refuse(engine, fault)
         step = engine.state.iteration
         if step % engine.state.epoch_length == 0 or step == self.total_steps:
             return
-        if self.stop_signal or time.monotonic() - self.saved_at > self.every_s:
-            self._save(engine)
-        if self.stop_signal:
+        if self.stop.signal or time.monotonic() - self.saved_at > self.every_s:
+            self._save(self._content(engine))
+        if self.stop.signal:
             self._stop(engine)
 
     def epoch_done(self, engine: Workflow) -> None:
         """Keep the weights if they are the last or the best yet, as `select` says, and save."""
+        content = self._content(engine)
         state = self.validator.state
         best, unvalidated = float(state.best_metric) != self.best_metric, state.epoch_length == 0
         self.best_metric = float(state.best_metric)
@@ -120,39 +134,59 @@ class Checkpoint:
             write_weights(self.network.state_dict(), self.model_file, self.description | {"selection": selection})
         if self.writes and best:
             tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")
-        self._save(engine)
-        if self.stop_signal and engine.state.iteration < self.total_steps:
+        self._save(content)
+        if self.stop.signal and engine.state.iteration < self.total_steps:
             self._stop(engine)
 
-    def _on_signal(self, number: int, frame: Any) -> None:
-        if self.stop_signal and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.stop_signal = number
-        tqdm.write("stopping after this step; Ctrl-C again stops at once and loses the steps since the last save")
+    def end(self, engine: Workflow) -> None:
+        """Give the stop signals back."""
+        self.stop.give_back()
+
+    def fail(self, engine: Workflow, error: Exception) -> None:
+        """Give the stop signals back after an error, which goes on."""
+        self.stop.give_back()
+        raise error
 
     def _stop(self, engine: Workflow) -> None:
-        where = f"stopped at step {engine.state.iteration} of {self.total_steps}, saved in {self.last_file}"
-        tqdm.write(f"{where}; the same command continues")
+        if self.writes:
+            where = f"stopped at step {engine.state.iteration} of {self.total_steps}, saved in {self.last_file}"
+            tqdm.write(f"{where}; the same command continues")
         engine.terminate()
 
-    def _save(self, engine: Workflow) -> None:
+    def _refuse(self, engine: Workflow, fault: str) -> None:
+        engine.logger.disabled = True  # it would tell the same in lines of its own
+        if not fault:  # of another process, which tells it
+            raise SystemExit(1)
+        told = f"step {engine.state.iteration}: {fault}; {self.last_file} and {self.model_file} are left as they were"
+        raise ValueError(f"{told}; look at these scans, lower learning_rate, or give another seed")
+
+    def _save(self, content: Mapping[str, Any]) -> None:
         self.saved_at = time.monotonic()
+        if self.writes:
+            write_state(content, self.last_file, keep=self.saved)
+            self.saved = True
+
+    def _content(self, engine: Workflow) -> dict[str, Any]:
+        """Return what `last.pt` gets; nothing where it is not written."""
         if not self.writes:
-            return
+            return {}
         state = self.validator.state
         content = {name: item.state_dict() for name, item in self.objects.items()}
         content |= {
             "step": engine.state.iteration,
+            "total_steps": self.total_steps,
             "run": self.run.state(),
             "best_metric": float(state.best_metric),
             "best_metric_epoch": state.best_metric_epoch,
-            "random": _random_states(),
+            "random": random_states(),
         }
-        _write(content, self.last_file)
+        if faulty := [name for name, item in content.items() if not_finite_in(item)]:
+            self._refuse(engine, f"{' and '.join(faulty)} hold numbers that are not finite")
+        return content
 
     def _load(self, engine: Workflow) -> None:
         try:
-            content = torch.load(self.last_file, map_location="cpu", weights_only=True)
+            content = read_state(self.last_file, self.writes)
             if "run" not in content:
                 raise ValueError("it is of an older version of this package")
             if changed := self.run.other_settings(content["run"]):
@@ -176,7 +210,8 @@ class Checkpoint:
         self.validator.state.best_metric = self.best_metric = content["best_metric"]
         self.validator.state.best_metric_epoch = content["best_metric_epoch"]
         self.sampler.start_step = step
-        _set_random_states(content["random"])
+        self.saved = True
+        set_random_states(content["random"])
         if rank := idist.get_rank():  # the file holds the random states of the first process
             set_determinism(int(torch.randint(2**31, (rank,))[-1]))
         finished = f"; max_steps {self.total_steps} are done" if step >= self.total_steps else ""
@@ -189,32 +224,6 @@ class Checkpoint:
         self.objects["network"].load_state_dict(weights or content["network"])
         idist.barrier()  # every process has read the file
         if self.writes:
-            moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%f")
-            kept = self.last_file.replace(self.last_file.with_name(f"last_before_{moment}.pt"))
+            kept = self.last_file.replace(self.last_file.with_name(f"last_before_{moment()}.pt"))
             what = f"the scans are not those of {self.last_file}, now {kept.name} ({told})"
             tqdm.write(f"{what}; step, schedule and optimizer start anew, from its weights")
-
-
-def _write(content: Any, file: Path) -> None:
-    with whole_file(file) as part, part.open("wb") as stream:
-        torch.save(content, stream)
-
-
-def _random_states() -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state(legacy=True)
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [kind, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *rest],
-        "python": random.getstate(),
-    }
-
-
-def _set_random_states(states: Mapping[str, Any]) -> None:
-    torch.set_rng_state(states["torch"])
-    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(state, index)
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(internal), gauss))

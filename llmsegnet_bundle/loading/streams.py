@@ -59,6 +59,7 @@ class TwoStreamDataset(Dataset):
             raise ValueError(f"cache_mode: must be {', '.join(CACHE_MODES)}, got {cache_mode!r}")
         if cache_mode == "disk" and cache_dir is None:
             raise ValueError("cache_mode: disk needs a folder; give a --cache_dir that is not none")
+        self.data = [*data, *unlabeled]
         self.labeled = len(data)
         self.transform = transform
         self.device = torch.device(device)
