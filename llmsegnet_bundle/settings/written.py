@@ -24,9 +24,12 @@ def plain_values(config: ConfigParser) -> dict[str, Any]:
 def written(config: ConfigParser) -> dict[str, Any]:
     """Return id -> what is written there, for all that a training follows from; each part of a structure has an id.
 
+    A setting of a plain value is one part, also where a block gives that value.
+
     Left out are the settings that may change in a run that continues, the lists of cases, and handlers.
     """
-    table = read_table().values()
+    table = list(read_table().values())
+    plain = {_id(one.name) for one in table if one.type != "structure"}
     seen = {*LEFT_OUT, *(_id(one.name) for one in table if one.resumed)}
     waiting = [*ROOTS, *(_id(one.name) for one in table if one.name in config and not one.resumed)]
     found: dict[str, Any] = {}
@@ -35,7 +38,7 @@ def written(config: ConfigParser) -> dict[str, Any]:
         if name in seen or name not in config:
             continue
         seen.add(name)
-        for part, value in _parts(name, config[name], seen):
+        for part, value in [(name, config[name])] if name in plain else _parts(name, config[name], seen):
             found[part.replace("::", "#")] = as_json(value)
             waiting += references(value)
     return dict(sorted(found.items()))
