@@ -18,8 +18,7 @@ RULES = 2  # raised when the checks become stricter, so that what passed the old
 
 def fingerprint(item: Item) -> bytes:
     """Return a hash of the item's files: where they are, their sizes and when they last changed; and of its organ."""
-    named = [(key, item[key]) for key in ("image", "label") if key in item]
-    paths = [(key, file) for key, path in named for file in channel_files(path)]
+    paths = [(key, file) for key, path in sorted(item.items()) if key != "organ" for file in channel_files(path)]
     files = [(key, file) for key, path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     states = [(key, os.path.realpath(file), os.stat(file)) for key, file in files]
     told = repr([(key, path, state.st_size, state.st_mtime_ns) for key, path, state in states]) + item.get("organ", "")
