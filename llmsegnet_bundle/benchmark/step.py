@@ -56,7 +56,7 @@ def network_passes(crop: Sequence[int], batch: Sequence[int], repeats: int) -> C
         for network in (pair.alpha.train(), pair.beta.train()):
             with autocast("cpu"):
                 with torch.no_grad():
-                    network(image[batch[0] :], 0)
+                    network(image[batch[0] :], torch.zeros(batch[1], 2, dtype=torch.long))
                 logits = network(image)
             logits.backward(torch.full_like(logits, 1e-6))
 
