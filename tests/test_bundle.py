@@ -173,6 +173,7 @@ def test_best_weights_are_kept_when_epoch_numbers_repeat(tmp_path):
     assert torch.load(tmp_path / "model.pt", weights_only=True)["weight"].item() == best
 
 
+@pytest.mark.slow
 def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
     run(["train"], scans, tmp_path, max_steps=1)
     drawn = []
@@ -258,6 +259,7 @@ def test_run_continues_from_the_state_before_a_damaged_one(scans, tmp_path, caps
     assert parser.get_parsed_content("train#trainer").state.iteration == 4
 
 
+@pytest.mark.slow
 def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1)
     before = (tmp_path / "ckpt/last.pt").read_bytes()

@@ -89,6 +89,7 @@ def test_bundle_trains_evaluates_and_segments(bundle, data, name, request, tmp_p
     assert read(tmp_path / f"masks/{name}_seg.nii.gz").shape == SIZE
 
 
+@pytest.mark.slow
 def test_ct_is_windowed_and_cropped_without_a_mirror(ct, tmp_path):
     parser = prepared(["train"], ct, tmp_path, PANCREAS, rotate_deg=[0, 0, 0], scale=0).parser
     dataset = parser.get_parsed_content("train#dataset")
@@ -114,6 +115,7 @@ def test_brain_is_boxed_and_scaled_without_a_label(flair, tmp_path):
     assert "label" not in parser.get_parsed_content("train#dataset")[3, 1]
 
 
+@pytest.mark.slow
 def test_four_classes_of_four_modalities_are_scored_as_nested_regions(modalities, tmp_path):
     record = run(["train"], modalities, tmp_path, BRATS, max_steps=2, **FOUR).get_parsed_content("train#trainer")
     assert np.isfinite(record.state.output["loss"])
@@ -139,6 +141,7 @@ def brightest_channel(image, text_index=None):
     return torch.cat([torch.full_like(image[:, :1], 0.5), image[:, :3]], dim=1) * 50
 
 
+@pytest.mark.slow
 def test_four_modalities_are_segmented_without_a_label(modalities, tmp_path):
     flow = prepared(["train"], modalities, tmp_path, BRATS, **FOUR)
     (tmp_path / "ckpt").mkdir()
