@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and small ones that people write."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -78,6 +79,12 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
         parts = {name: files.enter_context(whole_file(folder / name)) for name in texts}
         for name, part in parts.items():
             part.write_text(texts[name], encoding="utf-8", newline="")
+
+
+def file_sha256(file: str | Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal."""
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class _Loader(yaml.SafeLoader):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llmsegnet_bundle.cases.checks import fingerprint
 from llmsegnet_bundle.cases.split import Datalist, scan_item
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import file_sha256, write_texts
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files
 
 MEMORY = "contents.json"
@@ -77,6 +77,5 @@ def _sha256(path: str) -> str:
     told = hashlib.sha256()
     for place in channel_files(path):
         for file in sorted(place.iterdir()) if place.is_dir() else [place]:
-            with file.open("rb") as stream:
-                told.update(hashlib.file_digest(stream, "sha256").digest())
+            told.update(bytes.fromhex(file_sha256(file)))
     return told.hexdigest()

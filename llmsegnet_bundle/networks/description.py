@@ -1,6 +1,5 @@
 """What weights were trained with, as ids of the config: written beside them, followed by inference and evaluation."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from llmsegnet_bundle import networks
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
 from llmsegnet_bundle.settings import read_table
-from llmsegnet_bundle.text import describe_embedding, load_embedding
+from llmsegnet_bundle.text import describe_embedding, embedding_sha256, load_embedding
 
 # ids that inference and evaluation take from the weights, besides the class of `backbone`
 FOLLOWED = (*(setting.name for setting in read_table().values() if setting.weights), "deploy")
@@ -98,8 +97,7 @@ def text_identity(config: ConfigParser) -> dict[str, Any] | str:
     embedding = config.get_parsed_content("embedding") if "embedding" in config else None
     if embedding is None:
         return "none"
-    sha256 = hashlib.sha256(embedding.contiguous().float().numpy().tobytes()).hexdigest()  # as `text.save_embedding`
-    return {"sha256": sha256, "shape": list(embedding.shape)}
+    return {"sha256": embedding_sha256(embedding.contiguous()), "shape": list(embedding.shape)}
 
 
 def _identity(value: Any) -> Any:

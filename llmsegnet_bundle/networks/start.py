@@ -6,7 +6,8 @@ from pathlib import Path
 import ignite.distributed as idist
 from torch import Tensor, nn
 
-from llmsegnet_bundle.networks.weights import TEXT, file_sha256, read_description, read_weights
+from llmsegnet_bundle.files import file_sha256
+from llmsegnet_bundle.networks.weights import TEXT, read_description, read_weights
 
 
 def start_from(network: nn.Module, init_from: str | Sequence[str] | None, setting: str = "init_from") -> None:

@@ -1,6 +1,5 @@
 """The file that holds a network, `model.pt`, and beside it what the network is, `model.json`."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import llmsegnet_bundle.transforms
-from llmsegnet_bundle.files import whole_file, write_texts
+from llmsegnet_bundle.files import file_sha256, whole_file, write_texts
 
 TEXT = "text_embedding"  # the buffer of a network's text
 
@@ -144,12 +143,6 @@ def halve_weights(model_file: str | Path, output: str | Path) -> None:
 def _half(value: Tensor) -> Tensor:
     half = value.half() if value.is_floating_point() else value
     return half if torch.isfinite(half).all() else value
-
-
-def file_sha256(file: str | Path) -> str:
-    """Return the SHA-256 of a file's content in hexadecimal."""
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _beside(model_file: Path) -> Path:

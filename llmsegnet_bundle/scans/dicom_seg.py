@@ -1,12 +1,12 @@
 """Masks as DICOM SEG: beside the series they are of, with codes that say which structure each segment is."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.scans.dicom import series_slices
 from llmsegnet_bundle.scans.geometry import is_same_grid
 from llmsegnet_bundle.scans.reading import read_scan
@@ -103,10 +103,5 @@ def write_dicom_seg(
         content_description="Automatic; research only",
         omit_empty_frames=bool(mask.any()),
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{os.getpid()}.{file.name}")
-    try:
+    with whole_file(file) as part:
         seg.save_as(part)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)

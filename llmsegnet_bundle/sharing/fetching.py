@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from llmsegnet_bundle.networks.weights import file_sha256
+from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.sharing.finding import cache, is_bundle
 from llmsegnet_bundle.sharing.manifest import check_manifest
 

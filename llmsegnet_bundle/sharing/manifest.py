@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from llmsegnet_bundle.networks.weights import file_sha256
+from llmsegnet_bundle.files import file_sha256
 
 MANIFEST = "manifest.json"
 OTHERS = (MANIFEST, "README.md", ".gitattributes", ".cache")  # the last three are added by the Hub and its client

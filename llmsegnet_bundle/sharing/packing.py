@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
 
-from llmsegnet_bundle.files import as_yaml
-from llmsegnet_bundle.networks.weights import file_sha256, halve_weights, read_weights
+from llmsegnet_bundle.files import as_yaml, file_sha256
+from llmsegnet_bundle.networks.weights import halve_weights, read_weights
 from llmsegnet_bundle.sharing.finding import WEIGHTS, find_bundle
 from llmsegnet_bundle.sharing.manifest import write_manifest
 

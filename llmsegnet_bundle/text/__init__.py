@@ -4,6 +4,7 @@ from llmsegnet_bundle.text.describe import check_absent, describe_organ, open_mo
 from llmsegnet_bundle.text.embedding import (
     describe_embedding,
     embed,
+    embedding_sha256,
     export_bank,
     load_embedding,
     load_provenance,
@@ -17,6 +18,7 @@ __all__ = [
     "describe_embedding",
     "describe_organ",
     "embed",
+    "embedding_sha256",
     "export_bank",
     "known_organs",
     "load_embedding",

@@ -44,7 +44,7 @@ def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any
         provenance: what JSON can hold.
     """
     data = text_embedding.contiguous().float()
-    told = {"provenance": json.dumps(provenance, default=str), "sha256": _sha256(data)}
+    told = {"provenance": json.dumps(provenance, default=str), "sha256": embedding_sha256(data)}
     with whole_file(path) as part:
         part.write_bytes(save({KEY: data}, told))
 
@@ -62,7 +62,7 @@ def load_embedding(path: str | Path) -> Tensor | None:
     if path == "none":
         return None
     metadata, embedding = _read(path)
-    if metadata.get("sha256") != _sha256(embedding):
+    if metadata.get("sha256") != embedding_sha256(embedding):
         raise ValueError(f"text_embedding: {path} is not as `embed` wrote it (its sha256 differs); write it again")
     told = json.loads(metadata.get("provenance", "{}"))
     form, fits = "(P, E)", embedding.ndim == 2
@@ -90,7 +90,7 @@ def describe_embedding(path: str | Path) -> dict[str, Any]:
     metadata, embedding = _read(path)
     origin = json.loads(metadata.get("provenance", "{}"))
     told = {key: origin[key] for key in DESCRIBED if key in origin}
-    return {"sha256": _sha256(embedding), "shape": list(embedding.shape), **told}
+    return {"sha256": embedding_sha256(embedding), "shape": list(embedding.shape), **told}
 
 
 def embed(
@@ -183,5 +183,6 @@ def _read(path: str | Path) -> tuple[dict[str, str], Tensor]:
         raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
 
 
-def _sha256(data: Tensor) -> str:
+def embedding_sha256(data: Tensor) -> str:
+    """Return the SHA-256 of an embedding's numbers in hexadecimal, as its file and the weights keep it."""
     return hashlib.sha256(data.float().numpy().tobytes()).hexdigest()

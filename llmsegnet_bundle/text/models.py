@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from llmsegnet_bundle.files import file_sha256
+
 ADVICE = "give a Hugging Face id, a folder or a GGUF file"
 FILES = (".safetensors", ".bin", ".gguf", ".json", ".txt", ".model")  # weights, configuration, tokenizer
 
@@ -40,10 +42,10 @@ def model_revision(source: str | Path) -> str | None:
     """
     path = Path(source)
     if path.is_file():
-        return f"sha256:{_sha256(path)}"
+        return f"sha256:{file_sha256(path)}"
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in FILES and file.is_file())
-        lines = "".join(f"{file.name} {_sha256(file)}\n" for file in files)
+        lines = "".join(f"{file.name} {file_sha256(file)}\n" for file in files)
         return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
     from huggingface_hub import try_to_load_from_cache
 
@@ -51,8 +53,3 @@ def model_revision(source: str | Path) -> str | None:
         if isinstance(file := try_to_load_from_cache(str(source), name), str):
             return Path(file).parent.name
     return None
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

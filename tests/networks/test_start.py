@@ -4,10 +4,11 @@ import pytest
 import torch
 from small_networks import BACKBONES, pair, saved, single
 
+from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet
 from llmsegnet_bundle.networks.llmsegnet import FUSIONS
 from llmsegnet_bundle.networks.start import fingerprint, start_from
-from llmsegnet_bundle.networks.weights import file_sha256, halve_weights, write_weights
+from llmsegnet_bundle.networks.weights import halve_weights, write_weights
 
 
 def same(network, other, but=()):

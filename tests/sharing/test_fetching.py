@@ -2,7 +2,7 @@ import zipfile
 
 import pytest
 
-from llmsegnet_bundle.networks.weights import file_sha256
+from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.sharing import download_bundle, fetching
 from llmsegnet_bundle.sharing.manifest import check_manifest, write_manifest
 

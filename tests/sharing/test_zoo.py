@@ -9,7 +9,7 @@ import torch
 from bundle_runs import BUNDLES, ROOT
 from monai.bundle import load, onnx_export, verify_metadata, verify_net_in_out
 
-from llmsegnet_bundle.networks.weights import file_sha256
+from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.sharing import package_bundle
 from llmsegnet_bundle.sharing.fetching import download_bundle
 
