@@ -36,6 +36,7 @@ ROOMS = [
     "planning",
     "ablation",
     "phantom",
+    "annotation",
     "benchmark",
     "demo",
     "__main__",

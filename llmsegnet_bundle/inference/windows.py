@@ -34,6 +34,7 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         alternate: ask alpha and beta of a `LLMSegNetPair` in turn, as on a chessboard, instead of both at each window:
             half the work, and where windows overlap still the mean of both. An image of one window asks both.
         members: answer with the probabilities of alpha and of beta, one after the other, instead of what is deployed.
+        deploy: "mean", "alpha" or "beta", who of a pair answers; None for what the network itself deploys.
         batch: windows a forward pass; None for as many as a quarter of the free memory holds, at most 4.
 
     Shape:
@@ -51,12 +52,15 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         weights: str = "gaussian",
         alternate: bool = False,
         members: bool = False,
+        deploy: str | None = None,
         batch: int | None = None,
     ) -> None:
         if weights not in ("gaussian", "constant"):
             raise ValueError(f'window_weights must be "gaussian" or "constant", got {weights!r}')
         if alternate and members:
             raise ValueError("alternate: must be false when uncertainty needs alpha and beta at each window")
+        if alternate and deploy in ("alpha", "beta"):
+            raise ValueError(f"alternate: must be False when deploy is {deploy}, as it answers with both networks")
         strides = list(window) if stride_voxel in tuple(EVEN) else stride_voxel
         if not isinstance(strides, list | tuple):
             strides = []
@@ -69,6 +73,7 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         self.stride_voxel = stride_voxel
         self.alternate = alternate
         self.members = members
+        self.deploy = deploy
         self.batch = batch
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -111,6 +116,8 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
     def _network_asker(
         self, network: Callable[..., Any], sides: Sequence[int], strides: Sequence[int]
     ) -> Callable[..., Tensor]:
+        own = getattr(network, "deploy", self.deploy)
+        another = "" if self.deploy in (None, own) else self.deploy
         one_window = all(side <= window for side, window in zip(sides, self.window, strict=True))
 
         def ask(windows: Tensor, boxes: Sequence[Sequence[slice]], row: int, *args: Any, **kwargs: Any) -> Tensor:
@@ -118,11 +125,14 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
             if self.alternate and not one_window:
                 places = (math.ceil(side.start / s) for side, s in zip(boxes[0][2:4], strides[:2], strict=True))
                 asked = [(network.beta, network.alpha)[(row + sum(places)) % 2]]  # type: ignore[attr-defined]
-            elif self.members:
+            elif self.members or another == "mean":
                 asked = [network.alpha, network.beta]  # type: ignore[attr-defined]
+            elif another:
+                asked = [getattr(network, another)]
             with autocast(windows.device):
                 logits = [net(windows, *args, **kwargs) for net in asked]
-            return torch.cat([torch.softmax(one.float(), dim=1) for one in logits], dim=1)
+            probs = [torch.softmax(one.float(), dim=1) for one in logits]
+            return torch.cat(probs, dim=1) if self.members else torch.stack(probs).mean(dim=0)
 
         return ask
 
