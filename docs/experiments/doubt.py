@@ -29,19 +29,18 @@ ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "left_atrium"
 PAGE, TABLE = ROOT / "docs" / "doubt.md", ROOT / "docs" / "experiments" / "doubt.csv"
 LABELED, VALIDATION = 8, 12  # the first taught with their labels, the last took no part at all
-HEAD = [
-    "# Does doubt find the scans with errors?",
-    "",
-    "The shipped left atrium networks segmented the 72 scans that they had no labels of (60 took part in their training "
-    "unlabeled, 12 not at all), and their doubt was compared with the error that the labels, used for scoring alone, "
-    "show on each scan's own grid. An annotator should get first what the networks get wrong.",
-    "",
-    "In brackets 95 % bootstrap intervals over the scans; for random picks, where 95 % of 10,000 of them lie. Each doubt "
-    "is from 0 to 1 and needs no label. MONAI Label and `rank` use `soft_gap` ([why and how](monai-label.md)). It was "
-    "chosen among these five after a look at this table, so that its figures are a little too good. One data set and one "
-    "training are no proof for others; that labels picked so teach more than random ones has not been measured. Written "
-    "by `python docs/experiments/doubt.py ../shared/data/left_atrium`, from `experiments/doubt.csv`.",
-]
+HEAD = """# Does doubt find the scans with errors?
+
+The shipped left atrium networks segmented the 72 scans that they had no labels of (60 took part in their training
+unlabeled, 12 not at all), and their doubt was compared with the error that the labels, used for scoring alone, show
+on each scan's own grid. An annotator should get first what the networks get wrong.
+
+In brackets 95 % bootstrap intervals over the scans; for random picks, where 95 % of 10,000 of them lie. Each doubt is
+from 0 to 1 and needs no label. MONAI Label uses `soft_gap` ([how](monai-label.md)). It was chosen among these five
+after a look at this table, so that its figures are a little too good. One data set and one training are no proof for
+others; that labels picked so teach more than random ones has not been measured. Written by `python
+docs/experiments/doubt.py ../shared/data/left_atrium`, from `experiments/doubt.csv`.
+"""
 
 
 class Known(Inferer):
@@ -84,7 +83,14 @@ def main(dataset_dir: str, bundle: str = str(BUNDLE), page: str = str(PAGE), tab
         write_texts(table.parent, {table.name: "\n".join(lines) + "\n"})
         print(name, rows[name], flush=True)
     model = read_description(BUNDLE / "models/model.pt")["sha256"][:12]
-    lines = [*HEAD, "", f"Weights {model}, written {date.today()}.", "", *_meanings(), "", *describe(list(rows.values()))]
+    lines = [
+        HEAD,
+        f"Weights {model}, written {date.today()}.",
+        "",
+        *_meanings(),
+        "",
+        *describe(list(rows.values())),
+    ]
     write_texts(page.parent, {page.name: "\n".join(lines) + "\n"})
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +52,18 @@ class LabelDemo:
         with LabelServer(self.app, self.studies, self.folder / "server.log") as server:
             self.server = server
             self.step("options", self.show_options)
-            self.step(f"infer {SHIPPED}", lambda: self.compare(SHIPPED))
+            self.step(f"infer {SHIPPED}", partial(self.compare, SHIPPED))
             self.step("infer with options", self.infer_with_options)
             self.step("empty label", self.save_empty_label)
-            self.step("score", lambda: self.told(self.server.score(f"doubt_{SHIPPED}"), "soft"))
+            self.step("score", lambda: self.told(self.server.score(f"doubt_{SHIPPED}"), "Result"))
             self.step("next scan", self.next_scan)
-            self.step("labels", lambda: self.save_labels(0, 2))
-            self.step(f"train {SHIPPED}", lambda: self.train(SHIPPED))
-            self.step("one more label", lambda: self.save_labels(2, 3))
-            self.step(f"train {SHIPPED} again", lambda: self.train(SHIPPED, "start anew"))
+            self.step("labels", partial(self.save_labels, 0, 2))
+            self.step(f"train {SHIPPED}", partial(self.train, SHIPPED))
+            self.step("one more label", partial(self.save_labels, 2, 3))
+            self.step(f"train {SHIPPED} again", partial(self.train, SHIPPED, "start anew"))
             for bundle in UNTRAINED:
-                self.step(f"train {bundle}", lambda bundle=bundle: self.train(bundle))
-                self.step(f"infer {bundle}", lambda bundle=bundle: self.compare(bundle))
+                self.step(f"train {bundle}", partial(self.train, bundle))
+                self.step(f"infer {bundle}", partial(self.compare, bundle))
             self.step("batch infer", self.infer_batch)
         self.step("stop", lambda: f"process {server.process.pid} ended with {server.process.returncode}")
         return self.seen

@@ -57,7 +57,8 @@ class LabelApp(MONAILabelApp):
         return {name: TrainTask(str(place), self.conf) for name, place in self.bundles.items()}
 
     def init_strategies(self) -> dict[str, Any]:
-        doubt = {f"doubt_{name}": MostDoubtful(name) for name in self.bundles}
+        order = sorted(self.bundles, key=lambda name: name not in self._infers)  # a client takes the first at its start
+        doubt = {f"doubt_{name}": MostDoubtful(name) for name in order}
         return {**doubt, "random": Random(), "first": First()}
 
     def init_scoring_methods(self) -> dict[str, DoubtScoring]:

@@ -13,6 +13,7 @@ from llmsegnet_bundle.annotation.label_store import label_fault
 EPOCHS = 50  # as other apps of MONAI Label
 LEAST_STEPS = 10  # an epoch, of few labels
 VALIDATIONS = 5  # a training
+DEVELOPERS = ("tracking", "run_id", "model_filename")
 
 
 class TrainTask(BundleTrainTask):
@@ -26,7 +27,9 @@ class TrainTask(BundleTrainTask):
     """
 
     def config(self) -> dict[str, Any]:
-        return super().config() | {"max_epochs": EPOCHS}
+        """Return what a client shows: without the options that are for developers."""
+        options = super().config() | {"max_epochs": EPOCHS}
+        return {name: value for name, value in options.items() if not name.startswith(DEVELOPERS)}
 
     def stats(self) -> dict[str, Any]:
         """Return how far the last training is, for the client's bars."""
@@ -54,5 +57,6 @@ class TrainTask(BundleTrainTask):
         steps = max(LEAST_STEPS, math.ceil(scans / self.bundle_config["batch"][0]))
         total = epochs * steps
         overrides |= {"max_steps": total, "val_interval": math.ceil(total / VALIDATIONS)}
-        print(f"{epochs} epochs of {steps} steps, a pass over {scans} labeled scans but at least {LEAST_STEPS}", flush=True)
+        told = f"{epochs} epochs of {steps} steps: a pass over {scans} labeled scans, at least {LEAST_STEPS} steps"
+        print(told, flush=True)
         return overrides

@@ -43,19 +43,24 @@ def describe(rows: Rows) -> list[str]:
     parts = {part: [row for row in rows if row["part"] == part] for part in dict.fromkeys(row["part"] for row in rows)}
     groups = {"all": list(rows), **parts}
     names = [f"{name} ({len(group)} scans)" for name, group in groups.items()]
-    lines = ["## Rank correlation with 1 - Dice", "", f"| doubt | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines = ["## Rank correlation with 1 - Dice", "", *_head("doubt", names)]
     for name in DOUBTS:
         found = [correlation(_column(group, name), _errors(group)) for group in groups.values()]
         told = [f"{rho:.2f} [{low:.2f}, {high:.2f}]" for rho, low, high in found]
         lines.append(f"| {name} | {' | '.join(told)} |")
     counts = [count for count in PICKED if count < len(rows)]
     error = _errors(rows)
-    lines += ["", "## Error of the scans picked first", "", f"| picked by | {' | '.join(f'{count} scans' for count in counts)} |"]
-    lines += ["|---" * (len(counts) + 1) + "|", _row("the error itself", [picked_error(error, error, n) for n in counts])]
+    lines += ["", "## Error of the scans picked first", ""]
+    lines += _head("picked by", [f"{count} scans" for count in counts])
+    lines.append(_row("the error itself", [picked_error(error, error, n) for n in counts]))
     lines += [_row(name, [picked_error(_column(rows, name), error, n) for n in counts]) for name in DOUBTS]
     chance = [random_errors(error, n) for n in counts]
     lines.append(f"| random | {' | '.join(f'{mean:.3f} [{low:.3f}, {high:.3f}]' for mean, low, high in chance)} |")
     return lines
+
+
+def _head(first: str, names: Sequence[str]) -> list[str]:
+    return [f"| {first} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
 
 
 def _row(name: str, values: Sequence[float]) -> str:
