@@ -206,9 +206,11 @@ def _prepare(
     workers: int | None = None,
 ) -> None:
     """Write the download of left_atrium, pancreas_ct or brats19 as NIfTI with split files; docs/data.md."""
+    from llmsegnet_bundle.locks import locked
     from llmsegnet_bundle.prepare import prepare
 
-    prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
+    with locked(str(output), "prepare", "output"):
+        prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
 def _new(

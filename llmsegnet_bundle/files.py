@@ -93,12 +93,13 @@ def refuse_input(output: str | Path, inputs: Iterable[str | Path | None]) -> Non
 
     Args:
         output: that will be written.
-        inputs: files, or folders of a DICOM series; None and what does not exist count for nothing.
+        inputs: files, or folders of a DICOM series; None and what does not exist, as names in place of a list's file,
+            count for nothing.
     """
     if not os.path.isfile(output):
         return
-    for one in filter(None, inputs):
-        for file in Path(one).iterdir() if os.path.isdir(one) else [one]:
+    for one in (str(path) for path in inputs if path):
+        for file in Path(one).iterdir() if os.path.isdir(one) else [Path(one)]:
             if os.path.isfile(file) and os.path.samefile(output, file):
                 raise ValueError(f"{output} is {file}, which is read; give another place to write to")
 

@@ -34,11 +34,13 @@ def locked(folder: str | Path, kind: str, setting: str) -> Iterator[int]:
         The descriptor of the lock's file, which goes at the end.
 
     Raises:
-        ValueError: when a process, also this one, does the same there already; or the folder cannot be written.
+        ValueError: when a process, also this one, does the same there already; or it is a file or cannot be written.
     """
     place = Path(folder)
     path = place / f".{kind}.lock"
     found = place.exists()
+    if found and not place.is_dir():
+        raise ValueError(f"{setting}: {folder} is a file; give a folder")
     with writing_to(place):
         place.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(path)

@@ -7,7 +7,8 @@ from llmsegnet_bundle.ablation.child import Commands, Stopped
 from llmsegnet_bundle.ablation.plan import Plan
 from llmsegnet_bundle.ablation.reading import read_plan
 from llmsegnet_bundle.ablation.run import EVALUATING, TRAINING, Execute, Run
-from llmsegnet_bundle.ablation.table import write_table
+from llmsegnet_bundle.ablation.table import TABLES, write_table
+from llmsegnet_bundle.files import refuse_input
 from llmsegnet_bundle.locks import locked
 
 
@@ -25,6 +26,8 @@ def ablate(plan_file: str | Path, check: bool = False) -> None:
             each that failed; or when it was stopped.
     """
     plan = read_plan(plan_file)
+    for name in TABLES:
+        refuse_input(plan.output_dir / name, [plan_file])
     runs = plan_runs(plan)
     if check:
         for run in runs:
