@@ -10,6 +10,9 @@ from torch.utils.data import Subset
 from tqdm import tqdm
 
 from llmsegnet_bundle.cases import item_files
+from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.files import CannotWrite, refuse_input
+from llmsegnet_bundle.locks import locked
 from llmsegnet_bundle.scans import case_name
 from llmsegnet_bundle.scans.writing import case_file
 
@@ -48,23 +51,36 @@ def segment_scans(
     scans = len(names) - len(maps)
     if len(todo) < scans:
         print(f"{scans - len(todo)} of {scans} scans are done in {output_dir}; --overwrite True repeats them")
-    failed = []
     evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
     evaluator.state.epoch_length = 1
     evaluator.interrupt_resume_enabled = False  # with it, ignite does nothing at the first run after one that failed
+    if todo:
+        for i in todo:
+            for postfix in postfixes:
+                refuse_input(case_file(output_dir, names[i], postfix), item_files(dataset.data[i]))
+        with locked(output_dir, "inference", "output_dir"):
+            _segment_each(evaluator, dataset, todo, show_progress)
+
+
+def _segment_each(evaluator: Evaluator, dataset: Dataset, todo: Sequence[int], show_progress: bool) -> None:
+    failed = []
     for i in tqdm(todo, unit="scan", disable=None if show_progress else True, dynamic_ncols=True):
         evaluator.data_loader = DataLoader(Subset(dataset, [i]), batch_size=1)
         try:
             evaluator.run()
         except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
-            reason = _reason(error)
-            failed.append(reason if reason.startswith(files[i]) else f"{files[i]}: {reason}")
+            cause = _cause(error)
+            if isinstance(cause, CannotWrite):
+                raise cause from None
+            file = item_files(dataset.data[i])[0]
+            reason = told_in_one_line(error) or " ".join(str(cause).split())[:300] or type(cause).__name__
+            failed.append(reason if reason.startswith(file) else f"{file}: {reason}")
             tqdm.write(f"failed: {failed[-1]}", file=sys.stderr)
     if failed:
         raise ValueError("\n".join([f"{len(failed)} of {len(todo)} scans failed:", *failed]))
 
 
-def _reason(error: BaseException) -> str:
+def _cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:  # MONAI wraps what a transform raises
         error = error.__cause__
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return error
