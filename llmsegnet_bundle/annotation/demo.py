@@ -61,6 +61,7 @@ class LabelDemo:
             self.step(f"train {SHIPPED}", partial(self.train, SHIPPED))
             self.step("one more label", partial(self.save_labels, 2, 3))
             self.step(f"train {SHIPPED} again", partial(self.train, SHIPPED, "start anew"))
+            self.step("undo", self.undo)
             for bundle in UNTRAINED:
                 self.step(f"train {bundle}", partial(self.train, bundle))
                 self.step(f"infer {bundle}", partial(self.compare, bundle))
@@ -143,6 +144,18 @@ class LabelDemo:
         before = file_sha256(file) if file.is_file() else ""
         told = self.told(self.server.train(bundle, max_epochs=1, **options), needed)
         self.need(file.is_file() and file_sha256(file) != before, f"{file} did not change")
+        return told
+
+    def undo(self) -> str:
+        """Undo the last training, and that undo, and compare the weights."""
+        file = self.app / "model" / SHIPPED / "models/model.pt"
+        worse = file_sha256(file)
+        told = self.train(SHIPPED, "is kept", undo_last_training=True)
+        before = file_sha256(file)
+        self.train(SHIPPED, "is kept", undo_last_training=True)
+        self.need(file_sha256(file) == worse, "a second undo does not take the undo back")
+        self.train(SHIPPED, "is kept", undo_last_training=True)
+        self.need(file_sha256(file) == before, "a third undo does not undo")
         return told
 
     def infer_batch(self) -> str:

@@ -9,11 +9,13 @@ from monailabel.interfaces.datastore import Datastore
 from monailabel.tasks.train.bundle import BundleTrainTask
 
 from llmsegnet_bundle.annotation.label_store import label_fault
+from llmsegnet_bundle.annotation.undo import undo_training
 
 EPOCHS = 50  # as other apps of MONAI Label
 LEAST_STEPS = 10  # an epoch, of few labels
 VALIDATIONS = 5  # a training
 DEVELOPERS = ("tracking", "run_id", "model_filename")
+UNDO = "undo_last_training"
 
 
 class TrainTask(BundleTrainTask):
@@ -28,8 +30,15 @@ class TrainTask(BundleTrainTask):
 
     def config(self) -> dict[str, Any]:
         """Return what a client shows: without the options that are for developers."""
-        options = super().config() | {"max_epochs": EPOCHS}
+        options = super().config() | {"max_epochs": EPOCHS, UNDO: False}
         return {name: value for name, value in options.items() if not name.startswith(DEVELOPERS)}
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+        """Train, or with the option `UNDO` put the weights before the last training back."""
+        if not request.get(UNDO):
+            return super().__call__(request, datastore)
+        print(undo_training(Path(self.bundle_path)), flush=True)
+        return {}
 
     def stats(self) -> dict[str, Any]:
         """Return how far the last training is, for the client's bars."""
