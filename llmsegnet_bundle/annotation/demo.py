@@ -138,7 +138,7 @@ class LabelDemo:
             self.server.save_label(self.name(number), label).raise_for_status()
         return f"{self.server.info()['datastore']['completed']} of {SCANS} scans are labeled"
 
-    def train(self, bundle: str, needed: str = "epochs of", **options: Any) -> str:
+    def train(self, bundle: str, needed: str = "epochs, each", **options: Any) -> str:
         """Train for an epoch; the log must tell `needed`, and the weights change."""
         file = self.app / "model" / bundle / "models/model.pt"
         before = file_sha256(file) if file.is_file() else ""
