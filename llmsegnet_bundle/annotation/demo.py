@@ -65,7 +65,8 @@ class LabelDemo:
             for bundle in UNTRAINED:
                 self.step(f"train {bundle}", partial(self.train, bundle))
                 self.step(f"infer {bundle}", partial(self.compare, bundle))
-            self.step("batch infer", self.infer_batch)
+            for bundle in (SHIPPED, *UNTRAINED):
+                self.step(f"batch infer {bundle}", partial(self.infer_batch, bundle))
         self.step("stop", lambda: f"process {server.process.pid} ended with {server.process.returncode}")
         return self.seen
 
@@ -158,8 +159,9 @@ class LabelDemo:
         self.need(file_sha256(file) == before, "a third undo does not undo")
         return told
 
-    def infer_batch(self) -> str:
-        self.told(self.server.infer_batch(SHIPPED), "")
+    def infer_batch(self, bundle: str) -> str:
+        shutil.rmtree(self.studies / "labels/original", ignore_errors=True)
+        self.told(self.server.infer_batch(bundle), "")
         masks = sorted((self.studies / "labels/original").glob("*.nii.gz"))
         self.need(len(masks) == SCANS - 3, f"{len(masks)} masks")
         return f"{len(masks)} masks, a mask for each scan without a label"
