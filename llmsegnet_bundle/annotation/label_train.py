@@ -11,6 +11,7 @@ from llmsegnet_bundle.annotation.length import LEAST_STEPS, settings_of_length, 
 from llmsegnet_bundle.annotation.undo import undo_training
 
 EPOCHS = 50  # as other apps of MONAI Label
+LEAST_TO_SPLIT = 5  # of fewer labels all teach, whatever share is to validate
 DEVELOPERS = ("tracking", "run_id", "model_filename")
 UNDO = "undo_last_training"
 
@@ -49,6 +50,10 @@ class TrainTask(BundleTrainTask):
             if fault := label_fault(case["label"]):
                 raise ValueError(f"{case['label']}: {fault}, or remove the file")
         return cases
+
+    def _partition_datalist(self, datalist: Any, request: dict[str, Any], shuffle: bool = False) -> Any:
+        few = {"val_split": 0.0} if len(datalist) < LEAST_TO_SPLIT else {}
+        return super()._partition_datalist(datalist, request | few, shuffle)
 
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         scans, epochs = len(overrides["train#dataset#data"]), int(overrides.pop("train#trainer#max_epochs"))
