@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llmsegnet_bundle.cases.split import Item, scan_item
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, is_scan, scan_files
-from llmsegnet_bundle.scans.dicom import is_dicom
+from llmsegnet_bundle.scans.dicom_kinds import is_dicom, other_kind
 from llmsegnet_bundle.scans.naming import IMAGES
 
 MOST_LINES = 20  # of what is not taken
@@ -69,4 +69,5 @@ def _search(folder: Path, parts: tuple[str, ...], in_channels: int, found: dict[
         elif entry.is_dir():
             _search(entry, (*parts, entry.name), in_channels, found, left)
         elif entry not in taken and entry.name != "DICOMDIR":
-            left.append(f"{entry}, which is no scan by its name")
+            kind = other_kind(entry)
+            left.append(f"{entry}, which is {kind or 'no scan by its name'}")
