@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmsegnet_bundle.scans.dicom_kinds import is_dicom, is_enhanced
-from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, read_itk
+from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, import_itk, read_itk
 
 STEP_TOLERANCE_MM = 0.01  # positions are written with few digits
 DIGITS = 3  # of cosines and spacings that are compared
@@ -38,8 +38,7 @@ def read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    import itk  # takes a second, and is needed for DICOM alone
-
+    itk = import_itk()
     slices = series_slices(files)
     kinds = {one.kind for one in slices}
     floats = (itk.CommonEnums.IOComponent_FLOAT, itk.CommonEnums.IOComponent_DOUBLE)
@@ -74,8 +73,7 @@ def series_slices(files: Sequence[str]) -> list[Slice]:
 
 
 def _one_series(files: Sequence[str]) -> tuple[str, list[str]]:
-    import itk  # takes a second, and is needed for DICOM alone
-
+    itk = import_itk()
     series: dict[str, list[str]] = {}
     for folder in sorted({str(Path(file).parent) for file in files}):
         names = itk.GDCMSeriesFileNames.New()
@@ -93,8 +91,7 @@ def _one_series(files: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _read_header(file: str) -> Slice:
-    import itk
-
+    itk = import_itk()
     header = itk.GDCMImageIO.New(FileName=file)
     with _told_as_damaged(file):
         header.ReadImageInformation()

@@ -7,7 +7,7 @@ import numpy as np
 from nibabel.openers import ImageOpener
 
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
-from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME
+from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, import_itk
 from llmsegnet_bundle.scans.naming import PathLike
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
@@ -97,8 +97,7 @@ def _itk_affine(path: PathLike) -> np.ndarray | None:
 
 
 def _ask_itk(path: PathLike) -> np.ndarray | None:
-    import itk  # takes a second, and is needed for few files
-
+    itk = import_itk()
     image_io = itk.NiftiImageIO.New(FileName=str(path))
     try:
         image_io.ReadImageInformation()
