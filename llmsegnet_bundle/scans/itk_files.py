@@ -1,5 +1,6 @@
 """Files that ITK reads: NRRD, MetaImage, slices of DICOM."""
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,20 @@ import numpy as np
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
 
 ONE_AT_A_TIME = threading.RLock()  # ITK loads a part at its first use; threads that do so together get half of it
+
+
+def import_itk() -> Any:
+    """Return ITK, whose import takes a second and which few files need.
+
+    It loads a part of itself at its first use, in a working directory of its own, and other threads would not find
+    relative paths meanwhile. It passes over one that is not there, and works without.
+    """
+    import itkConfig
+
+    itkConfig.swig_lib = os.path.join(itkConfig.swig_py, "no folder")
+    import itk
+
+    return itk
 
 
 def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -30,8 +45,7 @@ def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, 
 
 
 def _read(files: Sequence[str], pixel_type: Any) -> tuple[np.ndarray, np.ndarray]:
-    import itk  # takes a second, and is not needed for NIfTI
-
+    itk = import_itk()
     image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type)
     voxels = itk.array_from_image(image).T  # ITK has z first
     if image.GetNumberOfComponentsPerPixel() > 1:

@@ -10,7 +10,7 @@ from monai.data import NibabelWriter
 
 from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.scans.geometry import is_same_grid
-from llmsegnet_bundle.scans.nifti import copy_geometry, from_bytes, nifti_affine
+from llmsegnet_bundle.scans.nifti import from_bytes, nifti_affine, set_geometry
 from llmsegnet_bundle.scans.reader import HEADER
 
 
@@ -38,7 +38,9 @@ class WholeWriter(NibabelWriter):
         with whole_file(file) as part:
             if self.scan_header is not None and self._lies_on(self.scan_header):
                 voxels = np.asanyarray(self.create_backend_obj(self.data_obj, dtype=self.output_dtype).dataobj)
-                nib.save(nib.Nifti1Image(voxels, None, copy_geometry(self.scan_header), dtype=voxels.dtype), part)
+                image = nib.Nifti1Image(voxels, None, dtype=voxels.dtype)
+                set_geometry(image.header, self.scan_header)  # a header that is handed over would be corrected
+                nib.save(image, part)
             else:
                 super().write(part, verbose, **kwargs)
 
