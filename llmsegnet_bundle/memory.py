@@ -1,4 +1,4 @@
-"""How much memory this process can still have: of the machine, of its control group (containers, Slurm), of `ulimit`."""
+"""How much memory this process can still have: of the machine, its control group (containers, Slurm) and `ulimit`."""
 
 from collections.abc import Iterator
 from pathlib import Path
