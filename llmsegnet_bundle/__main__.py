@@ -102,7 +102,7 @@ def _benchmark(
     scans: int = 1,
     plot: str = "",
 ) -> None:
-    """Measure step, authors_step, arithmetic, scan, start, processes, size, many or all; see docs/performance.md."""
+    """Measure step, authors_step, arithmetic, scan, start, processes, size, many, big or all; docs/performance.md."""
     from llmsegnet_bundle.benchmark import benchmark
 
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)

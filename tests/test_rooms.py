@@ -16,6 +16,7 @@ ROOMS = [
     "scans",
     "cases",
     "prepare",
+    "memory",
     "precision",
     "transforms",
     "loading",

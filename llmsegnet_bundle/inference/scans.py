@@ -1,15 +1,17 @@
 """Scan after scan: what is done is skipped, one that fails does not stop the others."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from monai.data import DataLoader, Dataset
+from monai.data import Dataset, list_data_collate
 from monai.engines import Evaluator
-from torch.utils.data import Subset
+from monai.transforms import Compose
 from tqdm import tqdm
 
 from llmsegnet_bundle.cases import item_files
+from llmsegnet_bundle.inference.beside import Saves, read_ahead
 from llmsegnet_bundle.scans import case_name
 from llmsegnet_bundle.scans.writing import case_file
 
@@ -21,6 +23,8 @@ def segment_scans(
     postfixes: Sequence[str],
     overwrite: bool = False,
     show_progress: bool = True,
+    postprocessing: Compose | None = None,
+    beside: bool = False,
 ) -> None:
     """Run `evaluator` on each scan of `dataset` in turn.
 
@@ -31,6 +35,8 @@ def segment_scans(
         postfixes: of the maps that a scan gets; one with all of them is done.
         overwrite: segment what is done again.
         show_progress: draw a bar.
+        postprocessing: that of the evaluator, for `beside`.
+        beside: read the next scan and write the maps of the one before while the network answers.
 
     Raises:
         ValueError: when `output_dir` is where several scans are, or at the end, with a line for each scan that failed.
@@ -52,16 +58,38 @@ def segment_scans(
     evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
     evaluator.state.epoch_length = 1
     evaluator.interrupt_resume_enabled = False  # with it, ignite does nothing at the first run after one that failed
-    for i in tqdm(todo, unit="scan", disable=None if show_progress else True, dynamic_ncols=True):
-        evaluator.data_loader = DataLoader(Subset(dataset, [i]), batch_size=1)
-        try:
-            evaluator.run()
-        except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
-            reason = _reason(error)
-            failed.append(reason if reason.startswith(files[i]) else f"{files[i]}: {reason}")
-            tqdm.write(f"failed: {failed[-1]}", file=sys.stderr)
+
+    def tell(scan: int, error: Exception) -> None:
+        reason = _reason(error)
+        failed.append(reason if reason.startswith(files[scan]) else f"{files[scan]}: {reason}")
+        tqdm.write(f"failed: {failed[-1]}", file=sys.stderr)
+
+    written: Callable[[], Any] | None = None  # waits for the maps of the scan before
+    bar = tqdm(todo, unit="scan", disable=None if show_progress else True, dynamic_ncols=True)
+    with Saves(postprocessing or Compose(), beside) as saves:
+        for place, (i, read) in enumerate(zip(bar, read_ahead(dataset, todo, beside), strict=True)):
+            fault = None
+            try:
+                evaluator.data_loader = [list_data_collate([read()])]
+                evaluator.run()
+            except Exception as error:  # of a reader, a transform or the network: whatever ails this scan
+                fault = error
+            _settle(written, todo[place - 1], tell)
+            written = saves.of_this_scan()
+            if fault:
+                tell(i, fault)
+                written = None
+        _settle(written, todo[-1] if todo else 0, tell)
     if failed:
         raise ValueError("\n".join([f"{len(failed)} of {len(todo)} scans failed:", *failed]))
+
+
+def _settle(written: Callable[[], Any] | None, scan: int, tell: Callable[[int, Exception], None]) -> None:
+    try:
+        if written:
+            written()
+    except Exception as error:
+        tell(scan, error)
 
 
 def _reason(error: BaseException) -> str:

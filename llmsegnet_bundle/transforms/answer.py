@@ -1,7 +1,8 @@
 """Transforms around a network: a check of what was loaded, uncertainty, files that are whole."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,7 @@ class SaveCased(SaveImaged):
         allow_missing_keys: bool = False,
     ) -> None:
         self.cases = _CaseLayout(output_dir, output_postfix)
+        self.submit: Callable[[Callable[[], Any]], None] | None = None  # takes the writing, for another thread
         super().__init__(
             keys,
             output_dtype=output_dtype,
@@ -193,6 +195,12 @@ class SaveCased(SaveImaged):
         )
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if self.submit is None:
+            return self._save(data)
+        self.submit(partial(self._save, dict(data)))
+        return dict(data)
+
+    def _save(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         self.cases.name = data.get("name")
         return super().__call__(data)
 
