@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "errors",
     "files",
+    "documents",
     "choices",
     "settings",
     "commands",

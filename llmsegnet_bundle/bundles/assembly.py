@@ -10,7 +10,8 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
 from llmsegnet_bundle.bundles.page import read_comments, settings_page
-from llmsegnet_bundle.files import read_mapping, write_texts
+from llmsegnet_bundle.documents import read_mapping
+from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.networks.description import FOLLOWED
 
 # each config and the parts of the recipe that it is merged from; later parts win
