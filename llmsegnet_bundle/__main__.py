@@ -1,11 +1,14 @@
 """The command line: each command is a thin call into one room."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import fire
+
+from llmsegnet_bundle.errors import told_in_one_line
 
 
 def _ablate(plan: str, check: bool = False) -> None:
@@ -203,9 +206,11 @@ def _prepare(
     workers: int | None = None,
 ) -> None:
     """Write the download of left_atrium, pancreas_ct or brats19 as NIfTI with split files; docs/data.md."""
+    from llmsegnet_bundle.locks import locked
     from llmsegnet_bundle.prepare import prepare
 
-    prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
+    with locked(str(output), "prepare", "output"):
+        prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
 def _new(
@@ -315,6 +320,17 @@ def _view(scan: str, mask: str, output: str | None = None, label: str | None = N
     print(write_viewer(str(scan), str(mask), page, None if label is None else str(label)))
 
 
+def _restore(kept: str, model_file: str | None = None) -> None:
+    """Put weights back that a training took the place of; docs/training.md.
+
+    KEPT is the file that the training named, or the folder of its state for the last one kept there. MODEL_FILE is
+    where they go: the bundle's model.pt by default. What lies there now is kept in turn.
+    """
+    from llmsegnet_bundle.networks.kept import restore_weights
+
+    print(restore_weights(str(kept), None if model_file is None else str(model_file)))
+
+
 COMMANDS = {
     "ablate": _ablate,
     "assemble": _assemble,
@@ -333,6 +349,7 @@ COMMANDS = {
     "prepare": _prepare,
     "publish": _publish,
     "report": _report,
+    "restore": _restore,
     "segment": _segment,
     "settings": _settings,
     "split": _split,
@@ -344,8 +361,14 @@ def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))
+    except KeyboardInterrupt as error:
+        print(told_in_one_line(error), file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)  # as shells have it
+    except Exception as error:
+        told = told_in_one_line(error)
+        if told is None and not isinstance(error, ValueError | OSError):
+            raise
+        sys.exit(told or str(error))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ ROOMS = [
     "errors",
     "files",
     "documents",
+    "locks",
     "choices",
     "settings",
     "commands",

@@ -11,7 +11,7 @@ from monai.bundle.utils import merge_kv
 
 from llmsegnet_bundle.bundles.page import read_comments, settings_page
 from llmsegnet_bundle.documents import read_mapping
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.networks.description import FOLLOWED
 
 # each config and the parts of the recipe that it is merged from; later parts win
@@ -68,6 +68,8 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     page = settings_page(told, {name: _comments(recipe, name, dataset_file) for name in told})
     for folder, written in (("configs", texts), ("docs", {"settings.md": page})):
         if not check:
+            for name in written:
+                refuse_input(Path(bundle) / folder / name, [dataset_file])
             write_texts(Path(bundle) / folder, written)
         elif stale := [name for name, text in written.items() if _text(Path(bundle) / folder / name) != text]:
             file = Path(bundle) / folder / stale[0]

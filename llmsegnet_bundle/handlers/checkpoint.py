@@ -1,6 +1,7 @@
 """Exact continuation of a stopped run, and the weights that it ships."""
 
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,14 @@ from typing import Any
 import ignite.distributed as idist
 import torch
 from ignite.engine import Events
+from ignite.utils import manual_seed
 from monai.engines import Workflow
-from monai.utils import set_determinism
 from torch import nn
 from tqdm import tqdm
 
+from llmsegnet_bundle.files import moment
 from llmsegnet_bundle.handlers.finite import loss_fault
 from llmsegnet_bundle.handlers.state import (
-    moment,
     not_finite_in,
     random_states,
     read_state,
@@ -24,6 +25,7 @@ from llmsegnet_bundle.handlers.state import (
 )
 from llmsegnet_bundle.handlers.stop import Stop, agreed
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
+from llmsegnet_bundle.networks.kept import keep_weights, restore_command
 from llmsegnet_bundle.networks.weights import write_weights
 from llmsegnet_bundle.run import Run
 
@@ -40,6 +42,8 @@ class Checkpoint:
     A run continues only as what it was: other settings end it with one line. With the same settings and other scans or
     labels, as after more annotation in MONAI Label, step, schedule and optimizer start anew from the weights, and
     `last_before_<time>.pt` keeps what was `last.pt`.
+
+    Weights in `model_file` that this run did not write are first kept beside `last.pt`, under a name with the time.
 
     Args:
         folder: of `last.pt`; made when missing.
@@ -88,6 +92,7 @@ class Checkpoint:
         self.description = dict(description or {})
         self.resume = resume
         self.every_s = every_s
+        self.run_id = uuid.uuid4().hex  # what tells its weights from those of others
         self.writes = idist.get_rank() == 0
         self.stop = Stop(speaks=self.writes)
         self.saved = False  # or loaded: what lies in the folder is of this run
@@ -131,7 +136,9 @@ class Checkpoint:
             selection = {"select": "last" if unvalidated else self.select, "step": engine.state.iteration}
             if state.key_metric_name in state.metrics:
                 selection |= {"metric": state.key_metric_name, "value": float(state.metrics[state.key_metric_name])}
-            write_weights(self.network.state_dict(), self.model_file, self.description | {"selection": selection})
+            self._keep_others()
+            told = self.description | {"selection": selection, "run_id": self.run_id}
+            write_weights(self.network.state_dict(), self.model_file, told)
         if self.writes and best:
             tqdm.write(f"step {engine.state.iteration}: best {state.key_metric_name} so far {state.best_metric:.4f}")
         self._save(content)
@@ -146,6 +153,11 @@ class Checkpoint:
         """Give the stop signals back after an error, which goes on."""
         self.stop.give_back()
         raise error
+
+    def _keep_others(self) -> None:
+        if kept := keep_weights(self.model_file, self.last_file.parent, self.run_id):
+            undo = restore_command(kept, self.model_file)
+            tqdm.write(f"{self.model_file} is not of this run and kept as {kept}; this puts it back: {undo}")
 
     def _stop(self, engine: Workflow) -> None:
         if self.writes:
@@ -176,6 +188,7 @@ class Checkpoint:
             "step": engine.state.iteration,
             "total_steps": self.total_steps,
             "run": self.run.state(),
+            "run_id": self.run_id,
             "best_metric": float(state.best_metric),
             "best_metric_epoch": state.best_metric_epoch,
             "random": random_states(),
@@ -211,9 +224,10 @@ class Checkpoint:
         self.validator.state.best_metric_epoch = content["best_metric_epoch"]
         self.sampler.start_step = step
         self.saved = True
+        self.run_id = content.get("run_id", self.run_id)
         set_random_states(content["random"])
         if rank := idist.get_rank():  # the file holds the random states of the first process
-            set_determinism(int(torch.randint(2**31, (rank,))[-1]))
+            manual_seed(int(torch.randint(2**31, (rank,))[-1]))  # and cuDNN stays as it was set
         finished = f"; max_steps {self.total_steps} are done" if step >= self.total_steps else ""
         tqdm.write(f"continuing from step {step} of {self.last_file}{finished}")
 

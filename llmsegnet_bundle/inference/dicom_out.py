@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.cases.sources import images
+from llmsegnet_bundle.files import refuse_input
 from llmsegnet_bundle.inference.segmenter import segment_files
 from llmsegnet_bundle.scans.dicom_seg import Segment, import_highdicom, write_dicom_seg
 from llmsegnet_bundle.scans.writing import case_file
@@ -52,6 +53,7 @@ def segment_to_dicom(
             target = Path(output_dir) / f"{case['name']}_seg.dcm"
             voxels, affine = np.asarray(mask.dataobj), np.asarray(mask.affine)
             try:
+                refuse_input(target, [case["image"]])
                 write_dicom_seg(
                     voxels, affine, Path(case["image"]), target, segments, metadata["name"], metadata["version"]
                 )

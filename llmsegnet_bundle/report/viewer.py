@@ -10,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.scans import case_name, read_image, read_scan
 from llmsegnet_bundle.scans.geometry import is_same_grid
 
@@ -30,6 +30,7 @@ def write_viewer(scan: str | Path, mask: str | Path, output: str | Path, label: 
     Raises:
         ValueError: when a file is unreadable, or a mask holds another grid or other numbers than 0 to 255.
     """
+    refuse_input(output, [scan, mask, label])
     voxels, affine = read_image(scan)
     layers = {}
     for name, file in (("mask", mask), ("label", label)):
