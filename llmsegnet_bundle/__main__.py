@@ -309,15 +309,20 @@ def _publish(bundle: str, repository: str, dry_run: bool = True, private: bool =
     print("not uploaded; --dry_run False uploads it" if dry_run else f"uploaded to {repository}")
 
 
-def _view(scan: str, mask: str, output: str | None = None, label: str | None = None) -> None:
-    """Write an HTML page of a scan and its mask in three planes; --label adds another mask; docs/report.md."""
+def _view(
+    scan: str, mask: str, output: str | None = None, label: str | None = None, uncertainty: str | None = None
+) -> None:
+    """Write an HTML page of a scan and its mask in three planes; docs/report.md.
+
+    --label adds another mask, --uncertainty a map of numbers such as NAME_entropy.nii.gz.
+    """
     from pathlib import Path
 
     from llmsegnet_bundle.report import write_viewer
     from llmsegnet_bundle.scans import case_name
 
     page = Path(f"{case_name(str(mask))}.html") if output is None else str(output)
-    print(write_viewer(str(scan), str(mask), page, None if label is None else str(label)))
+    print(write_viewer(str(scan), str(mask), page, *(None if x is None else str(x) for x in (label, uncertainty))))
 
 
 def _restore(kept: str, model_file: str | None = None) -> None:
