@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 
-.PHONY: demo test slow
+.PHONY: demo test slow long
 demo: .venv/ready
 	.venv/bin/python -m llmsegnet_bundle demo
 
@@ -12,6 +12,9 @@ test: .venv/ready
 
 slow: .venv/ready
 	.venv/bin/python -m pytest -m slow
+
+long: .venv/ready
+	.venv/bin/python tests/write_robustness.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
