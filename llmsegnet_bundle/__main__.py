@@ -266,19 +266,15 @@ def _settings(name: str | None = None, docs: str | None = None, check: bool = Fa
         print(tables.list_settings() if name is None else tables.describe_setting(str(name)))
 
 
-def _segment(source: str, output: str, bundle: str = "left_atrium", format: str = "nifti", **settings: Any) -> None:
+def _segment(source: str, output: str, bundle: str = "left_atrium", **settings: Any) -> None:
     """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
 
-    --bundle is a name or a folder; --format nifti or dicom-seg (of DICOM series). Ids of its inference.json follow, as
-    in --largest_component True --device cpu.
+    --bundle is a name or a folder. Ids of its inference.json follow, as in --largest_component True --device cpu
+    --format dicom-seg.
     """
-    from llmsegnet_bundle.inference.dicom_out import segment_to_dicom
     from llmsegnet_bundle.inference.segmenter import segment_files
 
-    formats = {"nifti": segment_files, "dicom-seg": segment_to_dicom}
-    if format not in formats:
-        raise ValueError(f"format: must be {' or '.join(formats)}, got {format!r}")
-    formats[format](str(source), str(output), str(bundle), **settings)
+    segment_files(str(source), str(output), str(bundle), **settings)
 
 
 def _download(name: str, source: str, sha256: str | None = None) -> None:

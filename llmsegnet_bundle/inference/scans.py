@@ -48,7 +48,7 @@ def segment_scans(
     files = [item_files(item)[0] for item in dataset.data]
     names = [item.get("name") or case_name(item["image"]) for item in dataset.data]
     here = [i for i in range(len(names)) if len(names) > 1 and Path(files[i]).resolve().parent == output.resolve()]
-    endings = tuple(f"_{postfix}.nii.gz" for postfix in postfixes)
+    endings = tuple(case_file("", "", postfix).name for postfix in postfixes)
     maps = {i for i in here if files[i].endswith(endings)}  # of a run before
     if set(here) - maps:
         raise ValueError(f"output_dir: {output_dir} holds the scans; give another, as masks there would count as scans")

@@ -13,10 +13,13 @@ from llmsegnet_bundle.scans.geometry import is_same_grid
 from llmsegnet_bundle.scans.nifti import from_bytes, nifti_affine, set_geometry
 from llmsegnet_bundle.scans.reader import HEADER
 
+DICOM_SEG = "seg.dcm"  # postfix of a mask in that form
+
 
 def case_file(output_dir: str | Path, name: str, postfix: str) -> Path:
-    """Return where `SaveCased` puts the map of a case."""
-    return Path(output_dir) / f"{name}_{postfix}.nii.gz"
+    """Return where the map of a case lies: `<name>_<postfix>.nii.gz`, `<name>_seg.dcm` for `DICOM_SEG`."""
+    ending = postfix if postfix == DICOM_SEG else f"{postfix}.nii.gz"
+    return Path(output_dir) / f"{name}_{ending}"
 
 
 class WholeWriter(NibabelWriter):
