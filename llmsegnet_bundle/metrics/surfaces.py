@@ -72,5 +72,11 @@ def _edges(
 def _directed(start: np.ndarray, end: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
     # the nearest voxels, not the distances of all, for which SciPy takes four times the memory
     nearest = ndimage.distance_transform_edt(~end, sampling=spacing_mm, return_distances=False, return_indices=True)
-    steps_mm = (nearest[:, start] - np.array(start.nonzero())) * spacing_mm[:, None]  # (3, points)
-    return np.sqrt((steps_mm**2).sum(axis=0))
+    planes, parts = max(1, AT_ONCE // start[0].size), []
+    for begin in range(0, len(start), planes):
+        some = slice(begin, begin + planes)
+        places = np.array(start[some].nonzero())  # (3, points)
+        places[0] += begin
+        steps_mm = (nearest[:, some][:, start[some]] - places) * spacing_mm[:, None]
+        parts.append(np.sqrt((steps_mm**2).sum(axis=0)))
+    return np.concatenate(parts)
