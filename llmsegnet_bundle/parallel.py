@@ -1,9 +1,11 @@
 """Cases worked on by several processes, with a progress bar, or by several threads; a GPU for each process."""
 
 import multiprocessing
+import multiprocessing.context
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,16 +41,35 @@ def map_cases(
     if min(workers, len(cases)) <= 1:
         yield from bar(map(work, cases))
         return
+    with ProcessPoolExecutor(min(workers, len(cases)), _context(module), initializer=start) as pool:
+        try:
+            yield from bar(pool.map(work, cases))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def map_apart(work: Callable[[Case], Result], cases: Sequence[Case], module: str, ended: Result) -> Iterator[Result]:
+    """Yield the results in order, each made by a process of its own; `ended` where that was ended from outside.
+
+    Args:
+        work, cases, module: as of `map_cases`.
+        ended: the result of a case that takes its process with it.
+    """
+    for case in cases:
+        with ProcessPoolExecutor(1, _context(module)) as pool:
+            try:
+                yield pool.submit(work, case).result()
+            except BrokenProcessPool:
+                yield ended
+
+
+def _context(module: str) -> multiprocessing.context.BaseContext:
     # not fork: the caller may hold threads; a fork server imports the module once for all workers
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([module])
-    with ProcessPoolExecutor(min(workers, len(cases)), context, initializer=start) as pool:
-        try:
-            yield from bar(pool.map(work, cases))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return context
 
 
 def take_device() -> torch.device:

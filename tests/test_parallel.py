@@ -64,3 +64,9 @@ def test_each_process_takes_the_gpu_of_its_place_on_its_node(monkeypatch):
     monkeypatch.setattr(distributed, "get_node_local_rank", lambda: 3)
     assert parallel.take_device() == torch.device("cuda", 3)
     assert taken == [torch.device("cuda", 3)]
+
+
+@pytest.mark.slow
+def test_case_that_ends_its_process_leaves_the_others(tmp_path):
+    cases = ["1 + 1", "__import__('os')._exit(9)", "3"]
+    assert list(parallel.map_apart(eval, cases, "json", -1)) == [2, -1, 3]

@@ -36,7 +36,8 @@ def case_metrics(
     """Return the numbers of one predicted mask, by the keys of `KEYS`; docs/metrics.md defines each of them.
 
     Args:
-        pred, label: binary masks, of any type.
+        pred: binary mask, of any type.
+        label: the same.
         spacing_mm: distance between voxel centers along each axis.
         empty: the distances when one mask is empty: "diagonal" of the image, or "zero" as in the field's papers, which
             also give 0 to all of Dice, Jaccard and distances when both are empty.
@@ -70,11 +71,13 @@ def class_metrics(
     """Return `case_metrics` of each class but the background, then of each region.
 
     Args:
-        pred, label: class index of each voxel.
+        pred: class index of each voxel.
+        label: the same.
         spacing_mm: distance between voxel centers along each axis.
         classes: names of all classes, the background first.
         regions: name -> indices of the classes whose union it is; None for no regions.
-        empty, tolerance_mm: as of `case_metrics`.
+        empty: as of `case_metrics`.
+        tolerance_mm: the same.
 
     Shape: pred and label (H, W, D).
 

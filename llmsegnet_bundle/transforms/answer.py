@@ -172,6 +172,9 @@ class SaveCased(SaveImaged):
         output_postfix: what the map is.
         output_dtype: of the voxels.
         allow_missing_keys: pass over a map that was not made.
+
+    Raises:
+        ValueError: when the system does not let it be written.
     """
 
     def __init__(
@@ -193,6 +196,8 @@ class SaveCased(SaveImaged):
             folder_layout=self.cases,
             allow_missing_keys=allow_missing_keys,
         )
+        self.failures: list[Exception] = []
+        self.set_options(init_kwargs={"failures": self.failures})
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         if self.submit is None:
@@ -202,7 +207,13 @@ class SaveCased(SaveImaged):
 
     def _save(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         self.cases.name = data.get("name")
-        return super().__call__(data)
+        self.failures.clear()
+        try:
+            return super().__call__(data)
+        except RuntimeError:
+            if self.failures:
+                raise self.failures[-1] from None
+            raise
 
 
 class _CaseLayout(FolderLayoutBase):
