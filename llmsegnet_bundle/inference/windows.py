@@ -122,10 +122,10 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         @torch.no_grad()
         def answer(row: int, first: int, last: int) -> Any:
             part = image[..., starts[row] : starts[row] + depth]
-            return stitched(part, ask, row, slice(first, last), *args, **kwargs)
+            with freed_memory_kept():  # of a row alone, as the sums of several leave holes
+                return stitched(part, ask, row, slice(first, last), *args, **kwargs)
 
-        with freed_memory_kept():
-            yield from stitch(starts, answer, weights, parts if image.shape[-1] >= depth else 1)
+        yield from stitch(starts, answer, weights, parts if image.shape[-1] >= depth else 1)
 
     def strides(self, shape: Sequence[int]) -> list[int]:
         """Return the steps between windows over an image of `shape`."""
