@@ -121,6 +121,8 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
 
             if not in_turn:
                 answers = [probs(net, windows) for net in asked]
+                if len(answers) == 1:  # no copy, as classes may be many
+                    return answers[0]
                 return torch.cat(answers, dim=1) if self.members else torch.stack(answers).mean(dim=0)
             turns = [_turn(row, box, strides) for box in boxes]
             return _asked_in_turn(probs, (network.beta, network.alpha), windows, turns)  # type: ignore[attr-defined]

@@ -80,7 +80,7 @@ class AlignLabeld(MapTransform):
                 raise ValueError(f"{key} must hold whole numbers in the scan's shape {shape}, got {whole.shape[1:]}")
             affine = torch.as_tensor(scan["original_affine"])
             numbers = torch.as_tensor(whole)
-            if 0 <= whole.min() and whole.max() <= 255:
+            if whole.min() >= 0 and whole.max() <= 255:
                 numbers = numbers.to(torch.uint8)  # of a large CT half a gigabyte less
             result[key] = MetaTensor(numbers, meta=result[key].meta | {"affine": affine})
         return result
