@@ -1,13 +1,14 @@
 """Folders as nnU-Net and the Decathlon lay them out: imagesTr, labelsTr, dataset.json."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.scans import PathLike, case_name, scan_files
 from llmsegnet_bundle.scans.naming import CHANNEL, short_name
 
 DESCRIPTION = "dataset.json"
+SHAPE = {"labels": {}, "channel_names": {}, "modality": {}, "file_ending": str}
 
 
 class Description(NamedTuple):
@@ -61,13 +62,16 @@ def read_description(dataset_dir: PathLike) -> Description | None:
     file = Path(dataset_dir) / DESCRIPTION
     if not file.is_file():
         return None
+    told = read_json(file, "correct it", SHAPE)
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
         numbers = _numbers(told.get("labels") or {})
         channels = told.get("channel_names") or told.get("modality") or {}
-        names = tuple(str(channels[key]) for key in sorted(channels, key=int))
-        ending = None if (ending := told.get("file_ending")) is None else str(ending)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        names = tuple(channels[key] for key in sorted(channels, key=int))
+        ending = told.get("file_ending")
+        for name in (*numbers.values(), *names):
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError(f"{name!r} stands where a name belongs")
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{file} cannot be read as nnU-Net's or the Decathlon's ({error}); correct it") from None
     if sorted(numbers) != list(range(len(numbers))):
         raise ValueError(f"{file} has the labels {sorted(numbers)}; number them 0, 1, 2 ... without a gap")
@@ -79,8 +83,14 @@ def _numbers(labels: dict[str, Any]) -> dict[int, str]:
     if any(isinstance(value, list) for value in labels.values()):  # regions of several numbers
         return {}
     if all(key.isdigit() for key in labels):
-        return {int(key): str(name) for key, name in labels.items()}
-    return {int(number): name for name, number in labels.items() if name != "ignore"}
+        return {int(key): name for key, name in labels.items()}
+    numbers: dict[int, str] = {}
+    for name, number in labels.items():
+        if not str(number).isdigit():
+            raise ValueError(f"{number!r} stands where the number of {name} belongs")
+        if name != "ignore" and (other := numbers.setdefault(int(number), name)) != name:
+            raise ValueError(f"{other} and {name} have the number {number}")
+    return numbers
 
 
 def _ending(files: list[Path], ending: str | None) -> list[Path]:
