@@ -81,6 +81,34 @@ def take_device() -> torch.device:
     return device
 
 
+def shared(work: Callable[[Case], Result], cases: Sequence[Case], threads: int) -> list[Result]:
+    """Return the results in order, of which each process of torchrun makes its share, in so many threads.
+
+    Raises:
+        ValueError: in all processes, that of the first case in order of those that a process came to.
+    """
+    group = torch.distributed
+    if not (group.is_available() and group.is_initialized()):
+        return list(in_threads(work, cases, threads))
+    rank, ranks = group.get_rank(), group.get_world_size()
+    own: list[Result] = []
+    fault = None
+    try:
+        own.extend(in_threads(work, cases[rank::ranks], threads))
+    except ValueError as error:
+        fault = rank + ranks * len(own), str(error)
+    told: list[Any] = [None] * ranks
+    group.all_gather_object(told, (own, fault))
+    if faults := [theirs for _, theirs in told if theirs]:
+        raise ValueError(min(faults)[1])
+    return [told[place % ranks][0][place // ranks] for place in range(len(cases))]
+
+
+def first_of_node() -> bool:
+    """Say whether this process is the one of its machine that writes what all processes know."""
+    return torch.distributed.get_node_local_rank(fallback_rank=0) == 0
+
+
 def in_threads(work: Callable[[Case], Result], cases: Sequence[Case], threads: int) -> Iterator[Result]:
     """Yield the results in order, of that many cases at a time; the first error in order, or Ctrl-C, stops the rest."""
     with ThreadPoolExecutor(threads) as pool:

@@ -1,5 +1,6 @@
 """Files that ITK reads: NRRD, MetaImage, slices of DICOM."""
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,20 @@ from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
 from llmsegnet_bundle.scans.naming import has_suffix
 
 ONE_AT_A_TIME = threading.RLock()  # ITK loads a part at its first use; threads that do so together get half of it
+
+
+def import_itk() -> Any:
+    """Return ITK, whose import takes a second and which few files need.
+
+    It loads a part of itself at its first use, in a working directory of its own, and other threads would not find
+    relative paths meanwhile. It passes over one that is not there, and works without.
+    """
+    import itkConfig
+
+    itkConfig.swig_lib = os.path.join(itkConfig.swig_py, "no folder")
+    import itk
+
+    return itk
 
 
 def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +65,7 @@ def _image_io(file: str) -> Any:
 
     By the file's name, as ITK's own choice goes by content: what is named as another kind may name files to read.
     """
-    import itk  # takes a second, and is not needed for NIfTI
-
+    itk = import_itk()
     kinds = {itk.NrrdImageIO: NRRD, itk.MetaImageIO: META}
     kind = next((kind for kind, suffixes in kinds.items() if has_suffix(file, suffixes)), itk.GDCMImageIO)
     image_io = kind.New(FileName=file)
@@ -60,8 +74,7 @@ def _image_io(file: str) -> Any:
 
 
 def _read(files: Sequence[str], pixel_type: Any, image_io: Any) -> tuple[np.ndarray, np.ndarray]:
-    import itk
-
+    itk = import_itk()
     image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type, imageio=image_io)
     voxels = itk.array_from_image(image).T  # ITK has z first
     if image.GetNumberOfComponentsPerPixel() > 1:

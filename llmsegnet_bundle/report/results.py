@@ -13,7 +13,7 @@ Row = dict[str, Any]  # "case" and "class" are texts, the rest numbers
 
 
 @dataclass(frozen=True)
-class Run:
+class Results:
     """The content of a run folder; a part that is not there is empty.
 
     Args:
@@ -57,7 +57,7 @@ class Run:
         return sorted(means.items(), key=lambda item: item[1])
 
 
-def read_run(folder: str | Path) -> Run:
+def read_results(folder: str | Path) -> Results:
     """Read the output_dir of a training or an evaluation, or the folder above its `eval`.
 
     Raises:
@@ -74,7 +74,7 @@ def read_run(folder: str | Path) -> Run:
     rows = _read_rows(folder / "metrics.csv")
     shapes = {"run": RUN_JSON, "summary": SUMMARY_JSON, "evaluation": EVALUATION_JSON}
     record, summary, evaluation = (_read_json(folder / f"{name}.json", shape) for name, shape in shapes.items())
-    return Run(folder, record, _curves(folder), rows, summary, evaluation)
+    return Results(folder, record, _curves(folder), rows, summary, evaluation)
 
 
 def _parts(folder: Path) -> list[Path]:
