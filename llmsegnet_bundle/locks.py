@@ -70,9 +70,12 @@ def _acquire(path: Path) -> int | None:
         elif not _is_file(descriptor, path):  # its holder gave it back, and it went, after it was opened here
             os.close(descriptor)
         else:
-            with suppress(OSError):  # a full disk does not hold its number; what is written next will tell
+            try:
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            except OSError:  # a full disk, which what follows would find later
+                os.close(descriptor)
+                raise
             return descriptor
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
@@ -44,11 +45,22 @@ def map_cases(
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([module])
-    with ProcessPoolExecutor(min(workers, len(cases)), context, initializer=start) as pool:
+    with ProcessPoolExecutor(min(workers, len(cases)), context, initializer=partial(_begin, start)) as pool:
         try:
             yield from bar(pool.map(work, cases))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def ignore_interrupt(worker: int = 0) -> None:
+    """Let this process not hear a Ctrl-C, which a terminal sends to all: the one that started it decides what ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _begin(start: Callable[[], Any] | None) -> None:
+    ignore_interrupt()
+    if start is not None:
+        start()
 
 
 def take_device() -> torch.device:
