@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 from types import ModuleType, TracebackType
 
 MEMORY = re.compile(r"allocate memory|bad_alloc|out of memory|can't start new thread|could not create a (?:prim|mem)")
@@ -67,3 +68,10 @@ def install(main: ModuleType) -> None:
             tqdm.write(told, file=sys.stderr)  # not into a line that shows progress
 
     sys.excepthook = hook
+    before_of_thread = threading.excepthook
+
+    def hook_of_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is None or told_in_one_line(ended.exc_value) is None:
+            before_of_thread(ended)  # else who waits for the thread tells it, as TensorBoard's writer does
+
+    threading.excepthook = hook_of_thread
