@@ -4,12 +4,13 @@ import errno
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 
 import nibabel as nib
 import pytest
-from bundle_runs import prepared, refused, run
+from bundle_runs import BUNDLE, ROOT, SMALL, prepared, refused, run
 from monai.networks.nets import BasicUNet
 
 from llmsegnet_bundle.__main__ import main
@@ -137,3 +138,18 @@ def test_inference_that_is_ended_leaves_nothing_behind(reason, scans, model, tmp
             flow.run()
     assert len(calls) == 1
     assert not out.exists()
+
+
+def test_two_processes_stop_together_where_another_run_is_at_work(scans, tmp_path):
+    files = [str(BUNDLE / "configs" / f"{name}.json") for name in ("train", "multi_gpu_train")]
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "monai.bundle", "run", "training", "--config_file", str(files), "--bundle_root", str(BUNDLE)]
+    places = {"dataset_dir": scans, "output_dir": tmp_path / "out", "ckpt_dir": tmp_path / "ckpt", "cache_dir": "none"}
+    for key, value in (places | SMALL).items():
+        command += [f"--{key}", str(value)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with locked(tmp_path / "ckpt", "training", "x"):
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.count("another training is at work in") == 1
+    assert not (tmp_path / "out").exists()
