@@ -12,7 +12,7 @@ from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases import from_file
 from llmsegnet_bundle.cases.layouts import read_description
 from llmsegnet_bundle.cases.survey import survey
-from llmsegnet_bundle.files import as_yaml, write_texts
+from llmsegnet_bundle.files import as_yaml, write_texts, writing_to
 from llmsegnet_bundle.planning.propose import propose
 from llmsegnet_bundle.planning.writing import Subject, dataset_yaml, model_card, train_command
 from llmsegnet_bundle.text import describe_organ, embed, measured_sentences, measured_texts
@@ -88,6 +88,9 @@ def new_bundle(
         write_texts(part / "docs", {"README.md": model_card(subject, plan, facts)})
         assemble(part)
         part.replace(folder)
+    except OSError as error:
+        with writing_to(folder):
+            raise error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     for key, reason in plan.reasons.items():
