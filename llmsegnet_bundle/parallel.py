@@ -57,7 +57,7 @@ def map_apart(work: Callable[[Case], Result], cases: Sequence[Case], module: str
         ended: the result of a case that takes its process with it.
     """
     for case in cases:
-        with ProcessPoolExecutor(1, _context(module)) as pool:
+        with ProcessPoolExecutor(1, _context(module), initializer=ignore_interrupt) as pool:
             try:
                 yield pool.submit(work, case).result()
             except BrokenProcessPool:
