@@ -183,7 +183,7 @@ def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
         trainer = flow.parser.get_parsed_content("train#trainer")
         checkpoint = flow.parser.get_parsed_content("train#handlers")[-2]
         trainer.state.epoch_length = 2
-        checkpoint._load(trainer)
+        checkpoint.state.load(trainer)
         drawn.append(torch.rand(()).item())
     assert len(set(drawn)) == 3
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.metrics import MEASURES, interval_95
 from llmsegnet_bundle.scans import PathLike
 
@@ -43,6 +43,8 @@ def compare(a: PathLike, b: PathLike, output: PathLike | None = None) -> dict[st
     target = None if output is None else Path(output)
     if target is not None and target.is_dir():
         raise ValueError(f"{target} is a folder; give the name of the JSON file to write")
+    if target is not None:
+        refuse_input(target, [part for file in (first, second) for part in (file, file.with_name("summary.json"))])
     scores_a, scores_b = read_scores(first), read_scores(second)
     _check_settings(first, second)
     _check_same(scores_a, scores_b, first, second, "class")

@@ -27,6 +27,7 @@ DISTANCES = tuple(f"{kind}_{unit}" for kind in DISTANCE_KINDS for unit in ("voxe
 MEASURES = ("dice", "jaccard", *DISTANCES, "surface_dice", "volume_error", "pred_ml", "label_ml")
 KEYS = (*MEASURES, "missed", "false_alarm")
 EMPTY = ("diagonal", "zero")
+AT_ONCE = 2**22  # voxels whose pairs are counted, as wide numbers of all of a large CT take gigabytes
 
 
 def case_metrics(
@@ -110,8 +111,12 @@ def class_dice(
     check_classes(classes, regions)
     check_options(empty, 0.0)
     count = len(classes)
-    pred_map, label_map = (array.ravel().astype(np.int64) for array in checked_pair(pred, label, count))
-    pairs = np.bincount(label_map * count + pred_map, minlength=count**2).reshape(count, count)  # label, prediction
+    pred_map, label_map = (array.ravel() for array in checked_pair(pred, label, count))
+    pairs = np.zeros((count, count), dtype=np.int64)  # label, prediction
+    for begin in range(0, len(pred_map), AT_ONCE):
+        some = slice(begin, begin + AT_ONCE)
+        both = label_map[some].astype(np.int64) * count + pred_map[some].astype(np.int64)
+        pairs += np.bincount(both, minlength=count**2).reshape(count, count)
     members = {name: [index] for index, name in enumerate(classes) if index} | dict(regions or {})
     scores = {}
     for name, of in members.items():
