@@ -1,5 +1,6 @@
 """Segmentation in one line: a bundle's own inference.json, evaluated for scans on disk or in memory."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
+
+# where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
+logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
