@@ -1,27 +1,67 @@
 """What a person can mend, told without a traceback."""
 
+import re
 import sys
+from logging import StreamHandler  # of the bundles' logging.conf, which MONAI reads first: the hook is then there
 from types import ModuleType, TracebackType
+
+__all__ = ["StreamHandler", "install", "told_in_one_line"]
+
+MEMORY = re.compile(r"allocate memory|bad_alloc|out of memory|can't start new thread|could not create a (?:prim|mem)")
+LOST = re.compile(r"DataLoader worker \(pid\S* [\d, ]+\) (.*?)[.\n]|process pool (was terminated) abruptly")
 
 
 def told_in_one_line(error: BaseException) -> str | None:
-    """Return the message of the package's own refusal among the causes of an error; None when there is none.
+    """Return what ended a program, where a person can mend it; None for a fault of the program.
 
-    A refusal is a ValueError that the package raises for bad input: one line, or one for each of several faults.
-    MONAI's config parser wraps what a constructor raises in two errors of its own.
+    The package's own refusal among the causes of an error comes first: a ValueError that it raises for bad input, one
+    line, or one for each of several faults. MONAI's config parser wraps what a constructor raises in two errors of its
+    own. Else it is what the system says of files, memory, and processes that were lost, or Ctrl-C.
     """
-    told, cause = None, error
+    own, system, cause = None, None, error
     while cause is not None:
         if isinstance(cause, ValueError) and _raised_in(cause.__traceback__).startswith("llmsegnet_bundle."):
-            told = "\n".join(" ".join(line.split()) for line in str(cause).splitlines())
+            own = "\n".join(" ".join(line.split()) for line in str(cause).splitlines())
+        system = _told_by_system(cause) or _mistyped_parent(cause) or system
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)  # type: ignore[assignment]
-    return told
+    return own or system
+
+
+def _told_by_system(error: BaseException) -> str | None:
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C"
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and MEMORY.search(text)):
+        asked = re.search(r"(you tried to|Unable to|Tried to) allocate [\d.]+ \w+", text)
+        reason = f" ({asked[0]})" if asked else ""
+        return f"memory ran out{reason}; end other programs, or give a smaller crop, window or batch, or fewer workers"
+    if isinstance(error, RuntimeError) and (lost := LOST.search(str(error))):
+        how = next(filter(None, lost.groups()))
+        return f"a worker process was lost ({how}), perhaps for lack of memory; the same command with fewer workers"
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return None
+
+
+def _mistyped_parent(error: BaseException) -> str | None:
+    """Return the line for an override such as `--trian#x`, whose parent MONAI's config parser does not find."""
+    traceback = error.__traceback__ if isinstance(error, KeyError) else None
+    while traceback is not None:
+        code, told = traceback.tb_frame.f_code, traceback.tb_frame.f_locals
+        if code.co_name == "update" and _module(traceback) == "monai.bundle.config_parser" and "k" in told:
+            return f"{told['k']}: is no setting; `python -m llmsegnet_bundle settings` lists all"
+        traceback = traceback.tb_next
+    return None
+
+
+def _module(traceback: TracebackType) -> str:
+    return traceback.tb_frame.f_globals.get("__name__", "")
 
 
 def _raised_in(traceback: TracebackType | None) -> str:
     name = ""
     while traceback is not None:
-        name = traceback.tb_frame.f_globals.get("__name__", "")
+        name = _module(traceback)
         traceback = traceback.tb_next
     return name
 

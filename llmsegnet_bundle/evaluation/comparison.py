@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.metrics import MEASURES, interval_95
 from llmsegnet_bundle.scans import PathLike
 
@@ -24,7 +24,8 @@ def compare(a: PathLike, b: PathLike, output: PathLike | None = None) -> dict[st
     """Compare two runs case by case, print the main measures as a table, and write all of them as JSON.
 
     Args:
-        a, b: folders of `evaluate` or of a bundle's evaluation, or their `metrics.csv`.
+        a: folder of `evaluate` or of a bundle's evaluation, or its `metrics.csv`.
+        b: the same.
         output: the JSON file; None for none.
 
     Returns:
@@ -42,6 +43,8 @@ def compare(a: PathLike, b: PathLike, output: PathLike | None = None) -> dict[st
     target = None if output is None else Path(output)
     if target is not None and target.is_dir():
         raise ValueError(f"{target} is a folder; give the name of the JSON file to write")
+    if target is not None:
+        refuse_input(target, [part for file in (first, second) for part in (file, file.with_name("summary.json"))])
     scores_a, scores_b = read_scores(first), read_scores(second)
     _check_settings(first, second)
     _check_same(scores_a, scores_b, first, second, "class")

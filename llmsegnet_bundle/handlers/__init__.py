@@ -2,6 +2,7 @@
 
 from llmsegnet_bundle.handlers.average import Average
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
+from llmsegnet_bundle.handlers.held import HeldFolders
 from llmsegnet_bundle.handlers.progress import Progress, announce, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
 from llmsegnet_bundle.handlers.scores import CaseMetrics, CaseMetricsHandler
@@ -15,6 +16,7 @@ __all__ = [
     "CaseMetrics",
     "CaseMetricsHandler",
     "Checkpoint",
+    "HeldFolders",
     "Progress",
     "RunRecord",
     "ScanTargets",

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ignite.distributed as idist
@@ -67,9 +67,9 @@ class Progress:
         self.bar.close()
 
 
-def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scalars of a training step's output as floats, "loss" first."""
-    scalars = {name: torch.as_tensor(value).detach() for name, value in output.items()}
+def loss_terms(output: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the scalars of a training step's output, a dict a crop or one for all, as floats, "loss" first."""
+    scalars = {name: torch.as_tensor(value).detach() for name, value in output[0].items()}
     names = sorted((name for name in scalars if scalars[name].numel() == 1), key=lambda name: name != "loss")
     return {name: float(scalars[name]) for name in names}
 

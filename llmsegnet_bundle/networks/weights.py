@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import llmsegnet_bundle.transforms
-from llmsegnet_bundle.files import file_sha256, whole_file, write_texts
+from llmsegnet_bundle.files import file_sha256, refuse_input, whole_file, write_texts
 
 TEXT = "text_embedding"  # the buffer of a network's text
 
@@ -37,7 +37,7 @@ def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, descrip
             torch.save(dict(weights), stream)
         content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
     text = json.dumps(content, indent=1) + "\n"
-    write_texts(file.parent, {_beside(file).name: text})
+    write_texts(file.parent, {described_in(file).name: text})
 
 
 def weights_file(bundle_root: str | Path, ckpt_dir: str | Path) -> str:
@@ -81,7 +81,7 @@ def read_description(model_file: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: when it is damaged, belongs to other weights, or would call for more than transforms and networks.
     """
-    file = _beside(Path(model_file))
+    file = described_in(Path(model_file))
     if not file.is_file() or not Path(model_file).is_file():
         return {}
     try:
@@ -112,7 +112,8 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
         raise ValueError(f"model_file: {model_file} does not fit this network ({reason})")
     if not described:
         _check_text(network, weights, model_file)
-        print(f"{model_file} has no {_beside(Path(model_file)).name} beside it; taken as trained with these settings")
+        lacking = described_in(Path(model_file)).name
+        print(f"{model_file} has no {lacking} beside it; taken as trained with these settings")
     network.load_state_dict(weights)
 
 
@@ -132,10 +133,16 @@ def halve_weights(model_file: str | Path, output: str | Path) -> None:
     A tensor with a number that half precision does not hold, as a large variance of batch norm, stays as it is.
 
     Raises:
-        ValueError: when `model_file` is missing or holds no weights.
+        ValueError: when `model_file` is missing or holds no weights, or `output` is a file that is read.
     """
+    source, target = Path(model_file), Path(output)
+    for written in (target, described_in(target)):
+        refuse_input(written, [source, described_in(source)])
+    if target.suffix == ".json":
+        raise ValueError(f"{output} is the name of what describes weights; give one that ends with .pt")
     weights, described = read_weights(model_file), read_description(model_file)
-    described.pop("sha256", None)
+    for name in ("sha256", "run_id"):  # these are others, and no run goes on from them
+        described.pop(name, None)
     halves = {name: _half(value) for name, value in weights.items()}
     write_weights(halves, output, described)
 
@@ -145,7 +152,8 @@ def _half(value: Tensor) -> Tensor:
     return half if torch.isfinite(half).all() else value
 
 
-def _beside(model_file: Path) -> Path:
+def described_in(model_file: Path) -> Path:
+    """Return the JSON file beside weights that says what they are."""
     return model_file.with_suffix(".json")
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from llmsegnet_bundle.files import whole_file
+from llmsegnet_bundle.files import refuse_input, whole_file
 from llmsegnet_bundle.text.bank import write_bank
 from llmsegnet_bundle.text.encoders import encode
 from llmsegnet_bundle.text.texts import group_texts, read_texts
@@ -105,10 +105,11 @@ def embed(
         like: the embedding file that a control replaces.
 
     Raises:
-        ValueError: when the texts are unfit, two are of one organ, one has more classes or texts than another, or the
-            encoder is missing or does not fit them.
+        ValueError: when the texts are unfit, two are of one organ, one has more classes or texts than another, the
+            encoder is missing or does not fit them, or `output` is a file that is read.
     """
     files = [texts] if isinstance(texts, str | Path) else list(texts)
+    refuse_input(output, [*files, like, *(one for one in [str(encoder).partition(":")[2]] if one)])
     contents = [read_texts(file) for file in files]
     content, groups = contents[0], group_texts(contents[0])
     if len(files) > 1:
@@ -130,8 +131,9 @@ def export_bank(output: str | Path, embeddings: Sequence[str | Path]) -> None:
     """Write the vectors of embedding files into one bank, labeled by organ or class.
 
     Raises:
-        ValueError: when a file is unfit, or their vectors are not of one size.
+        ValueError: when a file is unfit or the output too, or their vectors are not of one size.
     """
+    refuse_input(output, embeddings)
     labels: list[str] = []
     rows: list[Tensor] = []
     for file in embeddings:

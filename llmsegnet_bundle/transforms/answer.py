@@ -1,7 +1,8 @@
 """Transforms around a network: a check of what was loaded, uncertainty, files that are whole."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,9 @@ class SaveCased(SaveImaged):
         output_postfix: what the map is.
         output_dtype: of the voxels.
         allow_missing_keys: pass over a map that was not made.
+
+    Raises:
+        ValueError: when the system does not let it be written.
     """
 
     def __init__(
@@ -182,6 +186,7 @@ class SaveCased(SaveImaged):
         allow_missing_keys: bool = False,
     ) -> None:
         self.cases = _CaseLayout(output_dir, output_postfix)
+        self.submit: Callable[[Callable[[], Any]], None] | None = None  # takes the writing, for another thread
         super().__init__(
             keys,
             output_dtype=output_dtype,
@@ -191,10 +196,24 @@ class SaveCased(SaveImaged):
             folder_layout=self.cases,
             allow_missing_keys=allow_missing_keys,
         )
+        self.failures: list[Exception] = []
+        self.set_options(init_kwargs={"failures": self.failures})
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if self.submit is None:
+            return self._save(data)
+        self.submit(partial(self._save, dict(data)))
+        return dict(data)
+
+    def _save(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         self.cases.name = data.get("name")
-        return super().__call__(data)
+        self.failures.clear()
+        try:
+            return super().__call__(data)
+        except RuntimeError:
+            if self.failures:
+                raise self.failures[-1] from None
+            raise
 
 
 class _CaseLayout(FolderLayoutBase):
