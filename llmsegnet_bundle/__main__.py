@@ -9,6 +9,7 @@ from typing import Any
 import fire
 
 from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.usage import check_usage
 
 
 def _ablate(plan: str, check: bool = False) -> None:
@@ -361,6 +362,7 @@ COMMANDS = {
 def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
+        check_usage(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
     except KeyboardInterrupt as error:
         print(told_in_one_line(error), file=sys.stderr)

@@ -41,6 +41,7 @@ ROOMS = [
     "phantom",
     "benchmark",
     "demo",
+    "usage",
     "__main__",
 ]
 

@@ -8,8 +8,8 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 import llmsegnet_bundle
+from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.errors import told_in_one_line
-from llmsegnet_bundle.files import read_mapping
 from llmsegnet_bundle.settings.components import arguments
 from llmsegnet_bundle.settings.config import committed, evaluated_config, is_code, references, started_ids
 from llmsegnet_bundle.settings.table import nearest, read_table
