@@ -22,6 +22,15 @@ def _ablate(plan: str, check: bool = False) -> None:
     ablate(str(plan), check)
 
 
+def _annotate(app: str, bundle: str, *bundles: str) -> None:
+    """Make a MONAI Label app of bundles, by name or folder, or add bundles to one; docs/monai-label.md."""
+    from llmsegnet_bundle.annotation.making import make_app
+
+    names = make_app(str(app), [str(one) for one in (bundle, *bundles)])
+    print(f"{app} serves {', '.join(names)}; in the environment of MONAI Label start it with")
+    print(f"python -m monailabel.main start_server --app {app} --studies SCANS --host 127.0.0.1 --port 8000")
+
+
 def _assemble(bundle: str, *bundles: str, check: bool = False) -> None:
     """Write the configs of each bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble
@@ -214,6 +223,15 @@ def _prepare(
         prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
+def _label_demo(folder: str = "runs/label-demo") -> None:
+    """Serve all bundles in MONAI Label on phantom scans, and do what an annotator does by a scripted client."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.annotation.demo import LabelDemo
+
+    LabelDemo(Path(str(folder))).run()
+
+
 def _new(
     bundle: str,
     organ: str,
@@ -335,6 +353,7 @@ def _restore(kept: str, model_file: str | None = None) -> None:
 
 COMMANDS = {
     "ablate": _ablate,
+    "annotate": _annotate,
     "assemble": _assemble,
     "bank": _bank,
     "benchmark": _benchmark,
@@ -345,6 +364,7 @@ COMMANDS = {
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
+    "label_demo": _label_demo,
     "new": _new,
     "package": _package,
     "phantom": _phantom,

@@ -39,6 +39,7 @@ ROOMS = [
     "planning",
     "ablation",
     "phantom",
+    "annotation",
     "benchmark",
     "demo",
     "usage",

@@ -7,7 +7,7 @@ import pytest
 from bundle_runs import BUNDLES, ROOT
 
 import llmsegnet_bundle
-from llmsegnet_bundle.files import read_mapping
+from llmsegnet_bundle.documents import read_mapping
 
 
 def test_package_and_citation_tell_one_version():

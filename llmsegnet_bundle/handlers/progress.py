@@ -51,8 +51,9 @@ class Progress:
         step = engine.state.iteration
         if step == self.estimate_at:
             step_s = (time.monotonic() - self.started_at) / self.warmup_steps
-            hours = step_s * (self.total_steps - step) / 3600
-            tqdm.write(f"{step_s:.2f} s a step: about {hours:.1f} h for {self.total_steps} steps, validation apart")
+            minutes = step_s * (self.total_steps - step) / 60
+            told = f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min" if minutes >= 1 else "a minute"
+            tqdm.write(f"{step_s:.2f} s a step: about {told} for {self.total_steps} steps, validation apart")
         values = self.terms(engine.state.output)
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
         self.bar.update()
