@@ -2,10 +2,7 @@
 
 import re
 import sys
-from logging import StreamHandler  # of the bundles' logging.conf, which MONAI reads first: the hook is then there
 from types import ModuleType, TracebackType
-
-__all__ = ["StreamHandler", "install", "told_in_one_line"]
 
 MEMORY = re.compile(r"allocate memory|bad_alloc|out of memory|can't start new thread|could not create a (?:prim|mem)")
 UNKNOWN = re.compile(r"Cannot locate class or function path: '(.*)'")
