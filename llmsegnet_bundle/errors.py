@@ -6,6 +6,7 @@ import threading
 from types import ModuleType, TracebackType
 
 MEMORY = re.compile(r"allocate memory|bad_alloc|out of memory|can't start new thread|could not create a (?:prim|mem)")
+UNKNOWN = re.compile(r"Cannot locate class or function path: '(.*)'")
 LOST = re.compile(r"DataLoader worker \(pid\S* [\d, ]+\) (.*?)[.\n]|process pool (was terminated) abruptly")
 
 
@@ -38,6 +39,8 @@ def _told_by_system(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and (lost := LOST.search(str(error))):
         how = next(filter(None, lost.groups()))
         return f"a worker process was lost ({how}), perhaps for lack of memory; run this again with fewer workers"
+    if isinstance(error, ModuleNotFoundError) and (found := UNKNOWN.search(text)):
+        return f"_target_: {found[1]} is no class or function that MONAI or an import knows"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from bundle_runs import BUNDLE, workflow
+from monai.utils import instantiate
 from torch.utils.data import DataLoader, Dataset
 
 from llmsegnet_bundle.__main__ import main
@@ -137,6 +138,11 @@ def test_several_faults_keep_a_line_each(monkeypatch):
     assert told_in_one_line(raised(lambda: read_mapping("one  fault\nand another"))) == (
         "one fault\nand another must hold keys and values, got list"
     )
+
+
+def test_unknown_target_is_told_by_name():
+    error = raised(lambda: instantiate("RandSpellingd", "default"))
+    assert told_in_one_line(error) == "_target_: RandSpellingd is no class or function that MONAI or an import knows"
 
 
 @pytest.mark.parametrize(
