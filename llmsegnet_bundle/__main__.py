@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fire
 
 from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.usage import check_usage
 
 
 def _ablate(plan: str, check: bool = False) -> None:
@@ -114,7 +115,7 @@ def _benchmark(
     scans: int = 1,
     plot: str = "",
 ) -> None:
-    """Measure step, authors_step, arithmetic, scan, start, processes, size, many or all; see docs/performance.md."""
+    """Measure step, authors_step, arithmetic, scan, start, processes, size, many, big or all; docs/performance.md."""
     from llmsegnet_bundle.benchmark import benchmark
 
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
@@ -284,19 +285,15 @@ def _settings(name: str | None = None, docs: str | None = None, check: bool = Fa
         print(tables.list_settings() if name is None else tables.describe_setting(str(name)))
 
 
-def _segment(source: str, output: str, bundle: str = "left_atrium", format: str = "nifti", **settings: Any) -> None:
+def _segment(source: str, output: str, bundle: str = "left_atrium", **settings: Any) -> None:
     """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
 
-    --bundle is a name or a folder; --format nifti or dicom-seg (of DICOM series). Ids of its inference.json follow, as
-    in --largest_component True --device cpu.
+    --bundle is a name or a folder. Ids of its inference.json follow, as in --largest_component True --device cpu
+    --format dicom-seg.
     """
-    from llmsegnet_bundle.inference.dicom_out import segment_to_dicom
     from llmsegnet_bundle.inference.segmenter import segment_files
 
-    formats = {"nifti": segment_files, "dicom-seg": segment_to_dicom}
-    if format not in formats:
-        raise ValueError(f"format: must be {' or '.join(formats)}, got {format!r}")
-    formats[format](str(source), str(output), str(bundle), **settings)
+    segment_files(str(source), str(output), str(bundle), **settings)
 
 
 def _download(name: str, source: str, sha256: str | None = None) -> None:
@@ -327,15 +324,20 @@ def _publish(bundle: str, repository: str, dry_run: bool = True, private: bool =
     print("not uploaded; --dry_run False uploads it" if dry_run else f"uploaded to {repository}")
 
 
-def _view(scan: str, mask: str, output: str | None = None, label: str | None = None) -> None:
-    """Write an HTML page of a scan and its mask in three planes; --label adds another mask; docs/report.md."""
+def _view(
+    scan: str, mask: str, output: str | None = None, label: str | None = None, uncertainty: str | None = None
+) -> None:
+    """Write an HTML page of a scan and its mask in three planes; docs/report.md.
+
+    --label adds another mask, --uncertainty a map of numbers such as NAME_entropy.nii.gz.
+    """
     from pathlib import Path
 
     from llmsegnet_bundle.report import write_viewer
     from llmsegnet_bundle.scans import case_name
 
     page = Path(f"{case_name(str(mask))}.html") if output is None else str(output)
-    print(write_viewer(str(scan), str(mask), page, None if label is None else str(label)))
+    print(write_viewer(str(scan), str(mask), page, *(None if x is None else str(x) for x in (label, uncertainty))))
 
 
 def _restore(kept: str, model_file: str | None = None) -> None:
@@ -349,7 +351,7 @@ def _restore(kept: str, model_file: str | None = None) -> None:
     print(restore_weights(str(kept), None if model_file is None else str(model_file)))
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "ablate": _ablate,
     "annotate": _annotate,
     "assemble": _assemble,
@@ -380,6 +382,7 @@ COMMANDS = {
 def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
+        check_usage(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
     except KeyboardInterrupt as error:
         print(told_in_one_line(error), file=sys.stderr)

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "errors",
     "files",
+    "documents",
     "locks",
     "choices",
     "settings",
@@ -17,6 +18,7 @@ ROOMS = [
     "scans",
     "cases",
     "prepare",
+    "memory",
     "precision",
     "transforms",
     "loading",
@@ -40,6 +42,7 @@ ROOMS = [
     "annotation",
     "benchmark",
     "demo",
+    "usage",
     "__main__",
 ]
 

@@ -14,7 +14,8 @@ import numpy as np
 from llmsegnet_bundle.annotation.client import LabelServer
 from llmsegnet_bundle.annotation.making import make_app
 from llmsegnet_bundle.bundles import assemble
-from llmsegnet_bundle.files import as_yaml, file_sha256, read_mapping, write_texts
+from llmsegnet_bundle.documents import read_mapping
+from llmsegnet_bundle.files import as_yaml, file_sha256, write_texts
 from llmsegnet_bundle.inference.segmenter import segment_files
 from llmsegnet_bundle.phantom import write_phantom
 

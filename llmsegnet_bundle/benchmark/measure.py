@@ -4,6 +4,9 @@ import multiprocessing
 import re
 import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -37,6 +40,37 @@ def cost(turn: Callable[[], object], repeats: int) -> Cost:
     seconds(turn)
     times = [seconds(turn) for _ in range(repeats)]
     return Cost(statistics.median(times), _peak_gb() - before)
+
+
+def first_cost(turn: Callable[[], object]) -> Cost:
+    """Call `turn` once, what it does for the first time included."""
+    before = _peak_gb()
+    return Cost(seconds(turn), _peak_gb() - before)
+
+
+# the system counts for a process what the one that started it held: so a small one starts it and tells its children's
+STARTED = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:], stderr=subprocess.STDOUT)
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
+
+
+def cost_of_command(command: Sequence[str]) -> Cost:
+    """Run a command to its end and return its seconds and the peak of its memory, or that of a process that it starts.
+
+    Raises:
+        RuntimeError: with what it said, when it fails.
+    """
+    start = time.perf_counter()
+    with tempfile.NamedTemporaryFile() as peak:
+        done = subprocess.run([sys.executable, "-c", STARTED, peak.name, *command], stdout=subprocess.PIPE, text=True)
+        took = time.perf_counter() - start
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout[-2000:]}")
+        held = int(Path(peak.name).read_text())
+    return Cost(took, held * (1 if sys.platform == "darwin" else 1024) / 1e9)
 
 
 def seconds(turn: Callable[[], object]) -> float:

@@ -12,6 +12,7 @@ from llmsegnet_bundle.transforms.answer import (
 from llmsegnet_bundle.transforms.chain import chain
 from llmsegnet_bundle.transforms.compact import CompactFractionsd
 from llmsegnet_bundle.transforms.crop import AffineCropd
+from llmsegnet_bundle.transforms.dicom import SaveDicomSegd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
 from llmsegnet_bundle.transforms.merging import MergeLabelsd
 from llmsegnet_bundle.transforms.organ import OrganIndexd
@@ -26,6 +27,7 @@ __all__ = [
     "MergeLabelsd",
     "OrganIndexd",
     "SaveCased",
+    "SaveDicomSegd",
     "SplitMapsd",
     "Uncertaintyd",
     "WorkingGridd",
