@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.openers import ImageOpener
 
+from llmsegnet_bundle.scans.claims import check_claim
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
 from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, import_itk
 from llmsegnet_bundle.scans.naming import PathLike
@@ -33,6 +34,7 @@ def read_nifti(path: PathLike) -> tuple[np.ndarray, nib.Nifti1Header]:
     if scaling[0] != 0 and not np.isfinite(scaling).all():  # with a slope of 0 nothing is scaled
         told = f"scl_slope {scaling[0]:g} and scl_inter {scaling[1]:g}"
         raise ValueError(f"{path} has {told}, so that its numbers mean nothing; correct its header")
+    check_claim(path, image.shape, image.get_data_dtype().itemsize)
     try:
         return np.asanyarray(image.dataobj), header
     except Exception as error:

@@ -165,6 +165,8 @@ def resize_slabs(
             if depth != size[2]:
                 part = part @ weights[begin_part:end_part, done:stop].to(part)
             yield resize(part, [*size[:2], stop - done])
+            del part  # else it would hold the slab while the next one is computed
             done = stop
         needed = int(first[done]) if done < size[2] else depth
-        held, begin = held[..., needed - begin :], needed
+        held, begin = held[..., needed - begin :].clone(), needed  # a view would hold the slab
+        del slab
