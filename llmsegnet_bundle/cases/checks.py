@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from llmsegnet_bundle.cases.split import SPLITS, Datalist, Item, item_files, scan_item
 from llmsegnet_bundle.cases.values import LabelValues, label_values
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.parallel import cores, first_of_node, shared
 from llmsegnet_bundle.scans import PathLike, channel_files, read_channels, read_classes
@@ -84,8 +85,11 @@ def check_scans(
 
 def _remembered(memory: Path | None) -> dict[str, list[int]]:
     """Return what was found good before, with the numbers that its label holds."""
-    known = json.loads(memory.read_text(encoding="utf-8")) if memory and memory.is_file() else {}
-    return known if isinstance(known, dict) else {}  # a list: of a version that did not keep the numbers
+    try:
+        known = read_json(memory, "", {...: [int]}) if memory else {}
+    except ValueError:  # missing, damaged, or of a version that did not keep the numbers: all is read again
+        return {}
+    return {mark: numbers for mark, numbers in known.items() if numbers is not None}
 
 
 def _mark(item: Item, classes: int, in_channels: int) -> str:
