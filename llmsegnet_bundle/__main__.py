@@ -21,6 +21,15 @@ def _ablate(plan: str, check: bool = False) -> None:
     ablate(str(plan), check)
 
 
+def _annotate(app: str, bundle: str, *bundles: str) -> None:
+    """Make a MONAI Label app of bundles, by name or folder, or add bundles to one; docs/monai-label.md."""
+    from llmsegnet_bundle.annotation.making import make_app
+
+    names = make_app(str(app), [str(one) for one in (bundle, *bundles)])
+    print(f"{app} serves {', '.join(names)}; in the environment of MONAI Label start it with")
+    print(f"python -m monailabel.main start_server --app {app} --studies SCANS --host 127.0.0.1 --port 8000")
+
+
 def _assemble(bundle: str, *bundles: str, check: bool = False) -> None:
     """Write the configs of each bundle from the recipe and its dataset.yaml; with --check only compare."""
     from llmsegnet_bundle.bundles import assemble
@@ -105,7 +114,7 @@ def _benchmark(
     scans: int = 1,
     plot: str = "",
 ) -> None:
-    """Measure step, authors_step, arithmetic, scan, start, processes, size, many or all; see docs/performance.md."""
+    """Measure step, authors_step, arithmetic, scan, start, processes, size, many, big or all; docs/performance.md."""
     from llmsegnet_bundle.benchmark import benchmark
 
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
@@ -213,6 +222,15 @@ def _prepare(
         prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
+def _label_demo(folder: str = "runs/label-demo") -> None:
+    """Serve all bundles in MONAI Label on phantom scans, and do what an annotator does by a scripted client."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.annotation.demo import LabelDemo
+
+    LabelDemo(Path(str(folder))).run()
+
+
 def _new(
     bundle: str,
     organ: str,
@@ -266,19 +284,15 @@ def _settings(name: str | None = None, docs: str | None = None, check: bool = Fa
         print(tables.list_settings() if name is None else tables.describe_setting(str(name)))
 
 
-def _segment(source: str, output: str, bundle: str = "left_atrium", format: str = "nifti", **settings: Any) -> None:
+def _segment(source: str, output: str, bundle: str = "left_atrium", **settings: Any) -> None:
     """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
 
-    --bundle is a name or a folder; --format nifti or dicom-seg (of DICOM series). Ids of its inference.json follow, as
-    in --largest_component True --device cpu.
+    --bundle is a name or a folder. Ids of its inference.json follow, as in --largest_component True --device cpu
+    --format dicom-seg.
     """
-    from llmsegnet_bundle.inference.dicom_out import segment_to_dicom
     from llmsegnet_bundle.inference.segmenter import segment_files
 
-    formats = {"nifti": segment_files, "dicom-seg": segment_to_dicom}
-    if format not in formats:
-        raise ValueError(f"format: must be {' or '.join(formats)}, got {format!r}")
-    formats[format](str(source), str(output), str(bundle), **settings)
+    segment_files(str(source), str(output), str(bundle), **settings)
 
 
 def _download(name: str, source: str, sha256: str | None = None) -> None:
@@ -309,15 +323,20 @@ def _publish(bundle: str, repository: str, dry_run: bool = True, private: bool =
     print("not uploaded; --dry_run False uploads it" if dry_run else f"uploaded to {repository}")
 
 
-def _view(scan: str, mask: str, output: str | None = None, label: str | None = None) -> None:
-    """Write an HTML page of a scan and its mask in three planes; --label adds another mask; docs/report.md."""
+def _view(
+    scan: str, mask: str, output: str | None = None, label: str | None = None, uncertainty: str | None = None
+) -> None:
+    """Write an HTML page of a scan and its mask in three planes; docs/report.md.
+
+    --label adds another mask, --uncertainty a map of numbers such as NAME_entropy.nii.gz.
+    """
     from pathlib import Path
 
     from llmsegnet_bundle.report import write_viewer
     from llmsegnet_bundle.scans import case_name
 
     page = Path(f"{case_name(str(mask))}.html") if output is None else str(output)
-    print(write_viewer(str(scan), str(mask), page, None if label is None else str(label)))
+    print(write_viewer(str(scan), str(mask), page, *(None if x is None else str(x) for x in (label, uncertainty))))
 
 
 def _restore(kept: str, model_file: str | None = None) -> None:
@@ -333,6 +352,7 @@ def _restore(kept: str, model_file: str | None = None) -> None:
 
 COMMANDS = {
     "ablate": _ablate,
+    "annotate": _annotate,
     "assemble": _assemble,
     "bank": _bank,
     "benchmark": _benchmark,
@@ -343,6 +363,7 @@ COMMANDS = {
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
+    "label_demo": _label_demo,
     "new": _new,
     "package": _package,
     "phantom": _phantom,

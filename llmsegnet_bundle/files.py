@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and small ones that people write."""
+"""Files that are written whole or not at all."""
 
 import datetime
 import glob
@@ -159,32 +159,6 @@ def file_sha256(file: str | Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal."""
     with Path(file).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice, where YAML takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise yaml.YAMLError(f"{twice[0]} is there twice{node.start_mark}")
-        return super().construct_mapping(node, deep)
-
-
-def read_mapping(file: str | Path) -> dict[str, Any]:
-    """Return the content of a YAML file of keys and values.
-
-    Raises:
-        ValueError: when it is no such file, or has a key twice.
-    """
-    try:
-        content = yaml.load(Path(file).read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{file} is no YAML ({reason}); put quotes around a text with a colon") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold keys and values, got {type(content).__name__}")
-    return content
 
 
 def as_yaml(content: Mapping[str, Any]) -> str:

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from typing import Any
 
-import psutil
 import torch
 from monai.inferers import SimpleInferer
 from monai.utils import set_determinism
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from llmsegnet_bundle.memory import machine_bytes
 
 _freed_memory = {"kept": False}  # by the whole process
 
@@ -88,7 +89,7 @@ def free_bytes(device: torch.device | str) -> int:
     if torch.device(device).type == "cuda":
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + held
-    return psutil.virtual_memory().available
+    return machine_bytes()
 
 
 def keep_freed_memory() -> None:

@@ -15,8 +15,8 @@ from bundle_runs import BUNDLE, workflow
 from torch.utils.data import DataLoader, Dataset
 
 from llmsegnet_bundle.__main__ import main
+from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.errors import install, told_in_one_line
-from llmsegnet_bundle.files import read_mapping
 from llmsegnet_bundle.handlers import Average
 from llmsegnet_bundle.phantom import write_phantom
 
@@ -132,8 +132,8 @@ def test_fault_in_the_handling_of_what_the_system_says_is_left_alone():
 
 
 def test_several_faults_keep_a_line_each(monkeypatch):
-    monkeypatch.setattr("llmsegnet_bundle.files.yaml.load", lambda text, kind: ["a"])
-    monkeypatch.setattr("llmsegnet_bundle.files.Path.read_text", lambda self, encoding: "")
+    monkeypatch.setattr("llmsegnet_bundle.documents._load_yaml", lambda text: ["a"])
+    monkeypatch.setattr("llmsegnet_bundle.documents.Path.read_text", lambda self, encoding: "")
     assert told_in_one_line(raised(lambda: read_mapping("one  fault\nand another"))) == (
         "one fault\nand another must hold keys and values, got list"
     )

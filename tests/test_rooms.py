@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "errors",
     "files",
+    "documents",
     "locks",
     "choices",
     "settings",
@@ -17,6 +18,7 @@ ROOMS = [
     "scans",
     "cases",
     "prepare",
+    "memory",
     "precision",
     "transforms",
     "loading",
@@ -37,6 +39,7 @@ ROOMS = [
     "planning",
     "ablation",
     "phantom",
+    "annotation",
     "benchmark",
     "demo",
     "__main__",

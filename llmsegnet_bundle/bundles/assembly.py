@@ -10,7 +10,8 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
 from llmsegnet_bundle.bundles.page import read_comments, settings_page
-from llmsegnet_bundle.files import read_mapping, refuse_input, write_texts
+from llmsegnet_bundle.documents import read_mapping
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.networks.description import FOLLOWED
 
 # each config and the parts of the recipe that it is merged from; later parts win
@@ -30,7 +31,7 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     """Write the `configs` folder and `docs/settings.md` of a bundle from the recipe and its `dataset.yaml`.
 
     An id of `dataset.yaml` replaces the one of the recipe in each config that has it, but for paper.json, whose ids
-    stand under `paper`.
+    stand under `paper`. What the metadata takes from an id of train.json, as `@classes`, stands there as its value.
 
     Args:
         bundle: folder of the bundle.
@@ -55,6 +56,8 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         config |= paper if name == "paper" else own
         if name in FOLLOWING:
             config |= _followed(_merge([recipe / f"{part}.yaml" for part in CONFIGS["train"]]) | dataset)
+        if name == "metadata":
+            config = _described(config, merged["train"])
         texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
         merged[name] = config
     if unknown:
@@ -83,6 +86,11 @@ def _comments(recipe: Any, name: str, dataset_file: Path) -> dict[str, str]:
 
 def _text(file: Path) -> str | None:
     return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
+def _described(metadata: dict[str, Any], training: dict[str, Any]) -> Any:
+    """Return metadata with values in the place of references to ids of the training, which its readers do not know."""
+    return ConfigParser(training | {"metadata": metadata}).get_parsed_content("metadata")
 
 
 def _followed(training: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,16 +4,18 @@ import hashlib
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+
+from tqdm import tqdm
 
 from llmsegnet_bundle.cases.split import SPLITS, Datalist, Item, item_files, scan_item
 from llmsegnet_bundle.cases.values import LabelValues, label_values
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.parallel import first_of_node, shared
 from llmsegnet_bundle.scans import PathLike, channel_files, read_channels, read_classes
 
 RULES = 2  # raised when the checks become stricter, so that what passed the old ones is read again
+AT_ONCE = 32  # scans between two notes of what was found good, so that a stopped check goes on
 
 
 def fingerprint(item: Item) -> bytes:
@@ -34,6 +36,8 @@ def check_scans(
 ) -> None:
     """Read every voxel of every scan, and of every label but those of unlabeled scans.
 
+    Each process of torchrun reads its share.
+
     Args:
         datalist: the lists, of `load`.
         classes: a label must hold whole numbers from 0 to classes - 1, or those of `LabelValues`. A class that no
@@ -51,17 +55,26 @@ def check_scans(
     memory = None if cache_dir is None else Path(cache_dir) / "checked.json"
     values = label_values(classes)
     good = _remembered(memory)
-    marks = [_mark(item, len(values.classes), in_channels) if memory else "unmarked" for item in items]
-    unread = [item for item, mark in zip(items, marks, strict=True) if mark not in good]
-    with ThreadPoolExecutor(workers) as pool:
-        work = partial(_check_scan, classes=len(values.classes), in_channels=in_channels)
-        images, labels = [item["image"] for item in unread], [item.get("label") for item in unread]
-        found = list(pool.map(work, images, labels))  # raises in list order
-    held = {id(item): numbers for item, numbers in zip(unread, found, strict=True)}
-    held |= {id(item): good[mark] for item, mark in zip(items, marks, strict=True) if id(item) not in held}
-    if memory and unread:
-        known = good | {mark: held[id(item)] for item, mark in zip(items, marks, strict=True)}
-        write_texts(memory.parent, {memory.name: json.dumps(known)})
+    marks = [
+        _mark(item, len(values.classes), in_channels) if memory else f"{number}" for number, item in enumerate(items)
+    ]
+
+    def read(number: int) -> list[int]:
+        if marks[number] in good:
+            return good[marks[number]]
+        return _check_scan(items[number]["image"], items[number].get("label"), len(values.classes), in_channels)
+
+    found: list[list[int]] = []
+    with tqdm(total=len(items), desc="checking", unit="scan", disable=None, delay=2, dynamic_ncols=True) as bar:
+        for begin in range(0, len(items), AT_ONCE):
+            some = range(begin, min(begin + AT_ONCE, len(items)))
+            found += shared(read, some, workers)  # raises in list order
+            known = good | dict(zip(marks, found, strict=False))
+            if memory and known != good and first_of_node():
+                write_texts(memory.parent, {memory.name: json.dumps(known)})
+            good = known
+            bar.update(len(some))
+    held = {id(item): numbers for item, numbers in zip(items, found, strict=True)}
     values.check({number: item["label"] for item in items for number in held[id(item)]})
     there = {number for item in datalist.get("labeled", ()) for number in held[id(item)]}
     for kind in values.absent(there) if datalist.get("labeled") else ():

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmsegnet_bundle.scans import PathLike, case_name, scan_files
+from llmsegnet_bundle.cases.untaken import tell_untaken, untaken
+from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
 from llmsegnet_bundle.scans.naming import CHANNEL, short_name
 
 DESCRIPTION = "dataset.json"
@@ -27,8 +28,9 @@ class Description(NamedTuple):
 def training_files(dataset_dir: PathLike, in_channels: int = 1) -> tuple[list[Path], dict[str, Path]]:
     """Return the scans of `imagesTr`, sorted, and the labels of `labelsTr` by their case names.
 
-    A scan of one channel may be `<case>_0000.nii.gz`, as nnU-Net names it: it is taken for `<case>.nii.gz`, as
-    `channel_files` reads it, where a label has that name and none the long one.
+    What else lies in the two folders gets a line on stderr. A scan of one channel may be `<case>_0000.nii.gz`, as
+    nnU-Net names it: it is taken for `<case>.nii.gz`, as `channel_files` reads it, where a label has that name and none
+    the long one.
 
     Args:
         dataset_dir: holds imagesTr and labelsTr, and perhaps `dataset.json`.
@@ -47,6 +49,9 @@ def training_files(dataset_dir: PathLike, in_channels: int = 1) -> tuple[list[Pa
         state = "has no scan" if folder.is_dir() else "does not exist"
         told = f" that ends with {ending}, as {DESCRIPTION} says" if ending and folder.is_dir() else ""
         raise ValueError(f"{folder} {state}{told}; set dataset_dir to the folder that holds imagesTr and labelsTr")
+    used = {file for image in images for file in channel_files(image)}
+    used_labels = set(labels.values())
+    tell_untaken([*untaken(folder, used, ending), *untaken(folder.with_name("labelsTr"), used_labels, ending)])
     if orphans := sorted(labels.keys() - _by_name(images).keys()):
         raise ValueError(f"{labels[orphans[0]]} has no scan; give it the file name of its scan in imagesTr")
     return images, labels
@@ -62,7 +67,7 @@ def read_description(dataset_dir: PathLike) -> Description | None:
     if not file.is_file():
         return None
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=no_key_twice)
         numbers = _numbers(told.get("labels") or {})
         channels = told.get("channel_names") or told.get("modality") or {}
         names = tuple(str(channels[key]) for key in sorted(channels, key=int))
@@ -72,6 +77,14 @@ def read_description(dataset_dir: PathLike) -> Description | None:
     if sorted(numbers) != list(range(len(numbers))):
         raise ValueError(f"{file} has the labels {sorted(numbers)}; number them 0, 1, 2 ... without a gap")
     return Description(tuple(numbers[value] for value in sorted(numbers)), names, ending)
+
+
+def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what a JSON object holds; raise ValueError when a key stands there twice, of which JSON takes the last."""
+    keys = [key for key, _ in pairs]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return dict(pairs)
 
 
 def _numbers(labels: dict[str, Any]) -> dict[int, str]:

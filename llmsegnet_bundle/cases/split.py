@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.cases.layouts import training_files
+from llmsegnet_bundle.cases.layouts import no_key_twice, training_files
 from llmsegnet_bundle.cases.patients import warn_of_patients
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
 
@@ -108,7 +108,7 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
     """
     least = _least(labeled)
     try:
-        lists = json.loads(Path(datalist).read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
+        lists = json.loads(Path(datalist).read_text(encoding="utf-8"), object_pairs_hook=no_key_twice)
     except (OSError, ValueError) as error:
         raise ValueError(f"{datalist} is no readable JSON file ({error}); correct it or set datalist to null") from None
     if not isinstance(lists, dict):
@@ -202,13 +202,6 @@ def digest(datalist: Datalist) -> str:
         if split != "test"
     }
     return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise ValueError(f"the key {twice!r} stands there twice")
-    return dict(pairs)
 
 
 def _least(labeled: int | str) -> int:

@@ -24,7 +24,8 @@ def compare(a: PathLike, b: PathLike, output: PathLike | None = None) -> dict[st
     """Compare two runs case by case, print the main measures as a table, and write all of them as JSON.
 
     Args:
-        a, b: folders of `evaluate` or of a bundle's evaluation, or their `metrics.csv`.
+        a: folder of `evaluate` or of a bundle's evaluation, or its `metrics.csv`.
+        b: the same.
         output: the JSON file; None for none.
 
     Returns:

@@ -41,7 +41,8 @@ def evaluate(
     `if __name__ == "__main__":`.
 
     Args:
-        pred_dir, label_dir: class maps; mask and label of a case lie on one grid.
+        pred_dir: class maps.
+        label_dir: the same; mask and label of a case lie on one grid.
         output_dir: gets `metrics.csv` and `summary.json`; made when missing.
         classes: names of all classes, background first.
         regions: name -> indices of the classes whose union it is; None for no regions.

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ignite.distributed as idist
@@ -51,8 +51,9 @@ class Progress:
         step = engine.state.iteration
         if step == self.estimate_at:
             step_s = (time.monotonic() - self.started_at) / self.warmup_steps
-            hours = step_s * (self.total_steps - step) / 3600
-            tqdm.write(f"{step_s:.2f} s a step: about {hours:.1f} h for {self.total_steps} steps, validation apart")
+            minutes = step_s * (self.total_steps - step) / 60
+            told = f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min" if minutes >= 1 else "a minute"
+            tqdm.write(f"{step_s:.2f} s a step: about {told} for {self.total_steps} steps, validation apart")
         values = self.terms(engine.state.output)
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
         self.bar.update()
@@ -67,9 +68,9 @@ class Progress:
         self.bar.close()
 
 
-def loss_terms(output: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scalars of a training step's output as floats, "loss" first."""
-    scalars = {name: torch.as_tensor(value).detach() for name, value in output.items()}
+def loss_terms(output: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the scalars of a training step's output, a dict a crop or one for all, as floats, "loss" first."""
+    scalars = {name: torch.as_tensor(value).detach() for name, value in output[0].items()}
     names = sorted((name for name in scalars if scalars[name].numel() == 1), key=lambda name: name != "loss")
     return {name: float(scalars[name]) for name in names}
 

@@ -1,72 +1,98 @@
-"""The scan, label and mask of a case of a run, found and read on one grid."""
+"""A scan with what lies on it, read on one grid; and where the files of a run's case are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.report.run import Run
-from llmsegnet_bundle.scans import case_name, channel_files, read_channels, read_scan
+from llmsegnet_bundle.report.results import Results
+from llmsegnet_bundle.scans import PathLike, case_name, channel_files, read_channels, read_scan
+from llmsegnet_bundle.scans.geometry import is_same_grid
 
 SUFFIXES = (".nii.gz", ".nii")
+MAPS = ("entropy", "disagreement")  # what inference writes with `uncertainty`
 
 
 @dataclass(frozen=True)
 class Case:
-    """A scan (its first channel) with its label and the mask of the run, axes right, anterior, superior; (H, W, D)."""
+    """A scan (its first channel) with masks and maps of numbers by name, axes right, anterior, superior; (H, W, D)."""
 
     image: np.ndarray
-    label: np.ndarray
-    pred: np.ndarray
+    masks: dict[str, np.ndarray]
+    maps: dict[str, np.ndarray]
     spacing_mm: tuple[float, float, float]
 
 
-def read_case(run: Run, name: str, dataset_dir: str | Path | None = None) -> Case:
-    """Read a case of the run's table.
+def read_case(
+    scan: PathLike, masks: Mapping[str, PathLike], maps: Mapping[str, PathLike], same_grid: bool = True
+) -> Case:
+    """Read the files of a case.
 
     Args:
-        run: whose folder holds the mask, `NAME_seg.nii.gz`.
+        scan: file or DICOM folder.
+        masks: name -> file of classes.
+        maps: name -> file of numbers, such as an uncertainty.
+        same_grid: refuse headers that tell another place than the scan's; without, voxels are laid on it as they are.
+
+    Raises:
+        ValueError: when a file is unreadable, lies on another grid, or a mask holds other numbers than 0 to 255.
+    """
+    image = read_channels(scan)
+    volumes = {}
+    for name, file in {**masks, **maps}.items():
+        voxels, affine = read_scan(file)
+        shape = image.voxels.shape[1:]
+        if voxels.shape != shape or (same_grid and not is_same_grid(image.affine, affine, shape)):
+            raise ValueError(f"{file} lies on another grid than {scan}; give one of this scan")
+        if name in masks and (voxels.min() < 0 or voxels.max() > 255 or (voxels != np.rint(voxels)).any()):
+            raise ValueError(f"{file} must hold classes, whole numbers from 0 to 255")
+        volumes[name] = voxels.astype(np.uint8 if name in masks else np.float32)
+    turned = nib.as_closest_canonical(nib.Nifti1Image(image.voxels[0].astype(np.float32), image.affine))
+    turn = nib.orientations.io_orientation(image.affine)
+    volumes = {name: nib.orientations.apply_orientation(voxels, turn) for name, voxels in volumes.items()}
+    x_mm, y_mm, z_mm = (float(side) for side in turned.header.get_zooms())
+    return Case(
+        np.asanyarray(turned.dataobj),
+        {name: volumes[name] for name in masks},
+        {name: volumes[name] for name in maps},
+        (x_mm, y_mm, z_mm),
+    )
+
+
+def read_scored_case(results: Results, name: str, dataset_dir: PathLike | None = None) -> Case:
+    """Read a case of a run's table: its scan, prediction and label, and uncertainties where there are any.
+
+    Args:
+        results: whose folder holds the mask, `NAME_seg.nii.gz`.
         name: of the case.
         dataset_dir: folder of imagesTr and labelsTr; None for the places in the run's record.
 
     Raises:
-        ValueError: when a file is not there, unreadable, or the three do not fit.
+        ValueError: when a file is not there, or as `read_case`.
     """
-    image_file, label_file = _sources(run, name, dataset_dir)
-    mask_file = _existing(run.folder / f"{name}_seg")
-    if mask_file is None:
-        raise ValueError(f"{run.folder} holds no mask {name}_seg.nii.gz; evaluate with this output_dir")
-    scan = read_channels(image_file)
-    volumes = [scan.voxels[0], read_scan(label_file)[0], read_scan(mask_file)[0]]
-    if len({volume.shape for volume in volumes}) > 1:
-        shapes = ", ".join(str(volume.shape) for volume in volumes)
-        raise ValueError(f"{name}: scan, label and mask must have one 3-D shape, got {shapes}; evaluate again")
+    image, label = _sources(results, name, dataset_dir)
+    mask = _existing(results.folder / f"{name}_seg")
+    if mask is None:
+        raise ValueError(f"{results.folder} holds no mask {name}_seg.nii.gz; evaluate with this output_dir")
+    maps = {kind: file for kind in MAPS if (file := _existing(results.folder / f"{name}_{kind}"))}
     # label and mask lie on the scan, whichever of its two coordinate systems their headers hold
-    turned = [nib.as_closest_canonical(nib.Nifti1Image(_plain(volume), scan.affine)) for volume in volumes]
-    image, label, pred = (np.asanyarray(volume.dataobj) for volume in turned)
-    x_mm, y_mm, z_mm = (float(side) for side in turned[0].header.get_zooms())
-    classes = (run.record.get("settings") or {}).get("classes")
-    merged = label if classes is None else np.minimum(label, classes - 1)  # merged as the bundles merge them
-    return Case(image, merged, pred, (x_mm, y_mm, z_mm))
+    case = read_case(image, {"prediction": mask, "label": label}, maps, same_grid=False)
+    if classes := (results.record.get("settings") or {}).get("classes"):
+        case.masks["label"] = np.minimum(case.masks["label"], classes - 1)  # merged as the bundles merge them
+    return case
 
 
-def _plain(voxels: np.ndarray) -> np.ndarray:
-    return voxels.astype(np.float32) if voxels.dtype.itemsize > 4 else voxels  # NIfTI refuses some wide types
-
-
-def _sources(run: Run, name: str, dataset_dir: str | Path | None) -> tuple[Path, Path]:
+def _sources(results: Results, name: str, dataset_dir: PathLike | None) -> tuple[Path, Path]:
     if dataset_dir is not None:
         root = Path(dataset_dir)
-        found = [
-            _existing(root / "imagesTr" / name) or _existing(root / "imagesTr" / f"{name}_0000"),
-            _existing(root / "labelsTr" / name),
-        ]
-        if found[0] is None or found[1] is None:
+        image = _existing(root / "imagesTr" / name) or _existing(root / "imagesTr" / f"{name}_0000")
+        label = _existing(root / "labelsTr" / name)
+        if image is None or label is None:
             raise ValueError(f"{dataset_dir} has no imagesTr and labelsTr with {name}; correct dataset_dir")
-        return found[0], found[1]
-    split = run.record.get("split") or {}
-    for item in split.get("validation", ()):
+        return image, label
+    for item in (results.record.get("split") or {}).get("validation", ()):
         if "label" in item and case_name(item["image"]) in (name, name.removesuffix("_seg")):
             image, label = channel_files(item["image"])[0], Path(item["label"])
             if missing := [str(file) for file in (image, label) if not file.exists()]:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from llmsegnet_bundle.report.figures import BASELINE, RUN, new_axes
-from llmsegnet_bundle.report.run import Curve
+from llmsegnet_bundle.report.results import Curve
 
 BINS = 200  # points of a drawn curve: more are not seen, and a long run would make a page of many MB
 

@@ -1,71 +1,106 @@
-"""A scan and its masks in three planes with sliders, as one HTML file that needs nothing else."""
+"""A scan with its masks and maps in three planes, within an HTML file that needs nothing else."""
 
 import base64
 import gzip
-import html
-import json
-from importlib.resources import files
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from llmsegnet_bundle.files import refuse_input, write_texts
-from llmsegnet_bundle.scans import case_name, read_image, read_scan
-from llmsegnet_bundle.scans.geometry import is_same_grid
+from llmsegnet_bundle.report.cases import Case, read_case
+from llmsegnet_bundle.report.overlay import box
+from llmsegnet_bundle.report.pages import render
+from llmsegnet_bundle.scans import PathLike, case_name
 
-LARGEST_SIDE = 256  # of what is shown; of larger scans every second voxel, or every third
 WINDOW = (0.5, 99.5)  # percentiles that become black and white
+MARGIN_MM = 30.0
+PAGE_VOXELS = 7_500_000  # a page holds about 1.3 byte for each
 
 
-def write_viewer(scan: str | Path, mask: str | Path, output: str | Path, label: str | Path | None = None) -> Path:
+def write_viewer(
+    scan: PathLike,
+    mask: PathLike,
+    output: PathLike,
+    label: PathLike | None = None,
+    uncertainty: PathLike | None = None,
+) -> Path:
     """Write the page and return its path; opened in a browser it needs no server and no network.
 
     Args:
-        scan: file or DICOM folder of one channel.
+        scan: file or DICOM folder; of several channels the first is shown.
         mask: on the scan's grid.
         output: `.html`.
         label: another mask, to compare with.
+        uncertainty: numbers on the scan's grid, such as `NAME_entropy.nii.gz` of an inference.
 
     Raises:
-        ValueError: when a file is unreadable, or a mask holds another grid or other numbers than 0 to 255.
+        ValueError: as `read_case`.
     """
-    refuse_input(output, [scan, mask, label])
-    voxels, affine = read_image(scan)
-    layers = {}
-    for name, file in (("mask", mask), ("label", label)):
-        if file is None:
-            continue
-        classes, own = read_scan(file)
-        if classes.shape != voxels.shape or not is_same_grid(affine, own, voxels.shape):
-            raise ValueError(f"{file} lies on another grid than {scan}; give a mask of this scan")
-        if classes.min() < 0 or classes.max() > 255 or (classes != np.rint(classes)).any():
-            raise ValueError(f"{file} must hold classes, whole numbers from 0 to 255")
-        layers[name] = classes.astype(np.uint8)
-    low, high = np.percentile(voxels, WINDOW)
-    gray = np.clip((voxels - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
-    turn = nib.orientations.io_orientation(affine)
-    steps = [-(-side // LARGEST_SIDE) for side in nib.orientations.apply_orientation(gray, turn).shape]
-    thin = tuple(slice(None, None, step) for step in steps)
-    shown = {
-        name: nib.orientations.apply_orientation(volume, turn)[thin]
-        for name, volume in ({"image": gray} | layers).items()
-    }
-    canonical = affine @ nib.orientations.inv_ornt_aff(turn, voxels.shape)
-    foreground = np.argwhere(shown["mask"])
-    middle = np.median(foreground, axis=0) if len(foreground) else np.array(shown["image"].shape) // 2
-    told = {
-        "shape": shown["image"].shape,
-        "spacing_mm": (np.linalg.norm(canonical[:3, :3], axis=0) * steps).round(4).tolist(),
-        "start": middle.astype(int).tolist(),
-        "image": _packed(shown["image"]),
-        "layers": [{"name": name, "voxels": _packed(shown[name])} for name in layers],
-    }
-    template = (files("llmsegnet_bundle") / "report" / "viewer.html").read_text(encoding="utf-8")
-    page = template.replace("{{data}}", json.dumps(told)).replace("{{title}}", html.escape(case_name(scan)))
+    refuse_input(output, [scan, mask, label, uncertainty])
+    masks = {"mask": mask} | ({} if label is None else {"label": label})
+    case = read_case(scan, masks, {} if uncertainty is None else {"uncertainty": uncertainty})
+    shown = [viewer_data(case_name(scan), case, PAGE_VOXELS)]
     target = Path(output)
+    subtitle = " and ".join(str(Path(file).name) for file in masks.values())
+    page = render("view.html", title=case_name(scan), subtitle=subtitle, cases=shown)
     write_texts(target.parent, {target.name: page})
     return target
+
+
+def viewer_data(name: str, case: Case, most_voxels: int, around: bool = False) -> dict[str, Any]:
+    """Return what `viewer.js` shows of a case.
+
+    Args:
+        name: of the case.
+        case: of one or two masks, those that are compared.
+        most_voxels: of a volume; finer ones are thinned, first along the axis of the smallest spacing.
+        around: only the masks and 30 mm around them.
+    """
+    masks = list(case.masks.values())
+    differing = masks[0] != masks[-1]
+    seen = next((places for places in (differing, masks[0] > 0, masks[-1] > 0) if places.any()), differing)
+    inside = np.logical_or.reduce([mask > 0 for mask in masks])
+    margin = [math.ceil(MARGIN_MM / side) for side in case.spacing_mm]
+    part = box(inside, margin) if around else tuple(slice(0, side) for side in inside.shape)
+    steps = _steps([axis.stop - axis.start for axis in part], case.spacing_mm, most_voxels)
+    cut = tuple(slice(axis.start, axis.stop, step) for axis, step in zip(part, steps, strict=True))
+    start = [_busiest(seen[part], axis) // step for axis, step in enumerate(steps)]
+    image = case.image[cut]
+    low, high = np.percentile(image, WINDOW)
+    layers = [{"name": key, "kind": "mask", "voxels": _packed(mask[cut])} for key, mask in case.masks.items()]
+    layers += [
+        {"name": key, "kind": "map", "voxels": _packed(_bytes(values[cut], 0, values.max()))}
+        for key, values in case.maps.items()
+    ]
+    return {
+        "name": name,
+        "shape": image.shape,
+        "spacing_mm": [side * step for side, step in zip(case.spacing_mm, steps, strict=True)],
+        "start": start,
+        "image": _packed(_bytes(image, low, high)),
+        "layers": layers,
+    }
+
+
+def _steps(shape: Sequence[int], spacing_mm: Sequence[float], most_voxels: int) -> list[int]:
+    steps = [1, 1, 1]
+    while math.prod(-(-side // step) for side, step in zip(shape, steps, strict=True)) > most_voxels:
+        finest = min(range(3), key=lambda axis: steps[axis] * spacing_mm[axis])
+        steps[finest] += 1
+    return steps
+
+
+def _busiest(places: np.ndarray, axis: int) -> int:
+    """Return the slice with most of the places; the middle one without any."""
+    counts = places.sum(tuple(other for other in range(3) if other != axis))
+    return int(counts.argmax()) if counts.any() else len(counts) // 2
+
+
+def _bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
 
 
 def _packed(volume: np.ndarray) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llmsegnet_bundle.files import refuse_input, write_texts
-from llmsegnet_bundle.report import page, record, scores
-from llmsegnet_bundle.report.run import Run, read_run
+from llmsegnet_bundle.report import scores, training
+from llmsegnet_bundle.report.pages import NOT_RECORDED, duration, moment, render
+from llmsegnet_bundle.report.results import Results, read_results
 
 
 def write_report(
@@ -29,39 +30,43 @@ def write_report(
     Example:
         >>> write_report("runs/demo/train/eval", baseline="runs/demo/train_supervised/eval")
     """
-    run, other = read_run(run_dir), None if baseline is None else read_run(baseline)
+    run, other = read_results(run_dir), None if baseline is None else read_results(baseline)
     if dataset_dir is not None and not Path(dataset_dir).is_dir():
         raise ValueError(f"{dataset_dir} is no folder; give as dataset_dir the folder of imagesTr and labelsTr")
     file = run.folder / "report.html" if output is None else Path(output)
     if file.is_dir():
         raise ValueError(f"{file} is a folder; give as output the HTML file to write")
     refuse_input(file, _read(run, other))
-    settings = run.record.get("settings") or {}
-    title = ", ".join([*run.classes, str(settings.get("method", "segmentation run"))])
-    title = title[:1].upper() + title[1:]
-    sessions = run.record.get("sessions") or [{}]
-    ended = record.moment(sessions[-1].get("ended"))
-    subtitle = f"{'/'.join(run.folder.resolve().parts[-2:])}, training ended: {ended}"
-    body = [
-        page.tiles(_figures(run, other)),
-        scores.pictures_section(run, dataset_dir),
-        scores.summary_section(run),
-        *([scores.comparison_section(run, other)] if other else []),
-        scores.spread_section(run, other),
-        scores.cases_section(run),
-        record.selection_section(run),
-        record.curves_section(run, other),
-        record.settings_section(run),
-        record.split_section(run),
-        record.text_section(run),
-        record.time_section(run),
-        record.versions_section(run),
-    ]
-    write_texts(file.parent, {file.name: page.page(title, subtitle, body)})
+    record = run.record
+    title = ", ".join([*run.classes, str((record.get("settings") or {}).get("method", "segmentation run"))])
+    ended = moment((record.get("sessions") or [{}])[-1].get("ended"))
+    shown, cases = scores.pictured(run, dataset_dir)
+    measures = ["case", "class", *run.measures]
+    page = render(
+        "report.html",
+        title=title[:1].upper() + title[1:],
+        subtitle=f"{'/'.join(run.folder.resolve().parts[-2:])}, training ended: {ended}",
+        shown=shown,
+        cases=cases,
+        figures=_figures(run, other),
+        evaluation=run.evaluation,
+        summary=scores.summary(run),
+        comparison=None if other is None else scores.comparison(run, other),
+        spread=scores.spread(run, other),
+        measures=measures,
+        rows=[[row.get(name) for name in measures] for row in run.rows],
+        curves=training.curves(run, other),
+        split=training.split(run),
+        text=training.text(run),
+        sessions=training.sessions(run),
+        total_steps=record.get("total_steps"),
+        **{name: record.get(name) or {} for name in ("selection", "settings", "versions")},
+    )
+    write_texts(file.parent, {file.name: page})
     return file
 
 
-def _read(*runs: Run | None) -> Iterator[Path]:
+def _read(*runs: Results | None) -> Iterator[Path]:
     """Yield the files that a report is made of."""
     for run in filter(None, runs):
         yield from (file for file in run.folder.iterdir() if file.suffix != ".html")
@@ -70,34 +75,33 @@ def _read(*runs: Run | None) -> Iterator[Path]:
                 yield from (Path(str(path)) for path in item.values())
 
 
-def _figures(run: Run, other: Run | None) -> list[tuple[str, str, str]]:
-    """Return the tiles at the top."""
+def _figures(run: Results, other: Results | None) -> list[tuple[str, str, str]]:
+    """Return the six numbers that matter, less those that are not there: name, value, explanation."""
+    ranked = run.ranked()
+    dice = [value for _, value in ranked]
+    distance = next((key for key in run.measures if key.startswith("hd95") and key.endswith("_mm")), "")
+    distances = [value for kind in run.classes for value in run.values(distance, kind).values()]
+    pairs = [scores.pairs_of(run, other, "dice", kind) for kind in run.classes if other]
+    gains = [mine - theirs for group in pairs for mine, theirs in group]
+    selection, split = run.record.get("selection"), training.split(run)
+    seconds = sum(session.get("duration_s", 0.0) for session in run.record.get("sessions") or ())
+    several = f", {len(run.classes)} classes" if len(run.classes) > 1 else ""
     figures = []
-    for kind in run.classes[:4]:
-        dice = list(run.values("dice", kind).values())
-        if dice:
-            spread = f"± {statistics.pstdev(dice):.3f} over {len(dice)} cases"
-            figures.append((f"mean Dice, {kind}", f"{statistics.fmean(dice):.3f}", spread))
-        if other and (gain := [dice - other.values("dice", kind)[case] for case, dice in _shared(run, other, kind)]):
-            figures.append(("against the baseline", f"{statistics.fmean(gain):+.3f}", "mean paired difference of Dice"))
-    distance = next((key for key in run.measures if key.startswith("hd95") and key.endswith("_mm")), None)
-    if distance and (values := [v for kind in run.classes for v in run.values(distance, kind).values()]):
-        figures.append(("median HD95", f"{statistics.median(values):.1f} mm", f"{distance} of all cases and classes"))
-    selection, split = run.record.get("selection"), run.record.get("split")
-    if selection:
-        value, step = selection.get("value", float("nan")), selection.get("step")
+    if dice:
+        told = f"± {statistics.pstdev(dice):.3f} over {len(dice)} cases{several}"
+        figures.append(("mean Dice", f"{statistics.fmean(dice):.3f}", told))
+        figures.append(("worst case", f"{dice[0]:.3f}", f"Dice of {ranked[0][0]}"))
+    if distances:
+        figures.append(("median HD95", f"{statistics.median(distances):.1f} mm", f"{distance} of all cases{several}"))
+    if gains:
+        figures.append(("against the baseline", f"{statistics.fmean(gains):+.3f}", "mean paired difference of Dice"))
+    elif selection:
+        told = f"at step {selection.get('step')} of {run.record.get('total_steps')}"
         rule = selection.get("rule", "best")
-        figures.append(
-            (f"{rule} validation Dice", f"{value:.3f}", f"at step {step} of {run.record.get('total_steps')}")
-        )
+        figures.append((f"{rule} validation Dice", f"{selection.get('value', float('nan')):.3f}", told))
     if split:
         counts = [str(len(split.get(key, ()))) for key in ("labeled", "unlabeled", "validation")]
         figures.append(("scans", " / ".join(counts), "labeled, unlabeled, validation"))
-    if seconds := record.total_s(run):
-        figures.append(("training time", record.duration(seconds), str(run.record["sessions"][-1].get("device"))))
-    return figures or [("scores", page.NOT_RECORDED, "evaluate with the same output_dir")]
-
-
-def _shared(run: Run, other: Run, kind: str) -> list[tuple[str, float]]:
-    theirs = other.values("dice", kind)
-    return [(case, dice) for case, dice in run.values("dice", kind).items() if case in theirs]
+    if seconds:
+        figures.append(("training time", duration(seconds), str(run.record["sessions"][-1].get("device"))))
+    return figures or [("scores", NOT_RECORDED, "evaluate with the same output_dir")]

@@ -10,13 +10,16 @@ from monai.data import NibabelWriter
 
 from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.scans.geometry import is_same_grid
-from llmsegnet_bundle.scans.nifti import copy_geometry, from_bytes, nifti_affine
+from llmsegnet_bundle.scans.nifti import from_bytes, nifti_affine, set_geometry
 from llmsegnet_bundle.scans.reader import HEADER
+
+DICOM_SEG = "seg.dcm"  # postfix of a mask in that form
 
 
 def case_file(output_dir: str | Path, name: str, postfix: str) -> Path:
-    """Return where `SaveCased` puts the map of a case."""
-    return Path(output_dir) / f"{name}_{postfix}.nii.gz"
+    """Return where the map of a case lies: `<name>_<postfix>.nii.gz`, `<name>_seg.dcm` for `DICOM_SEG`."""
+    ending = postfix if postfix == DICOM_SEG else f"{postfix}.nii.gz"
+    return Path(output_dir) / f"{name}_{ending}"
 
 
 class WholeWriter(NibabelWriter):
@@ -49,7 +52,9 @@ class WholeWriter(NibabelWriter):
     def _write(self, part: Path, verbose: bool, **kwargs: Any) -> None:
         if self.scan_header is not None and self._lies_on(self.scan_header):
             voxels = np.asanyarray(self.create_backend_obj(self.data_obj, dtype=self.output_dtype).dataobj)
-            nib.save(nib.Nifti1Image(voxels, None, copy_geometry(self.scan_header), dtype=voxels.dtype), part)
+            image = nib.Nifti1Image(voxels, None, dtype=voxels.dtype)
+            set_geometry(image.header, self.scan_header)  # a header that is handed over would be corrected
+            nib.save(image, part)
         else:
             super().write(part, verbose, **kwargs)
 

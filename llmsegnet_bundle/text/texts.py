@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.files import read_mapping
+from llmsegnet_bundle.documents import read_mapping
 
 Texts = list[str] | dict[str, list[str]]  # P texts of one organ, or P of each class but the background
 KEYS = {"organ", "written_by", "date", "texts"}

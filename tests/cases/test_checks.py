@@ -184,3 +184,28 @@ check_scans({"labeled": pairs}, workers=8)
         save_by_itk(np.ones(SHAPE, np.uint8), tmp_path / f"{i}.nii", tmp_path / f"{i}_seg.nii")
     # in a process of its own, where no part of ITK is loaded
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], check=True)
+
+
+def test_stopped_check_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "AT_ONCE", 2)
+    lists = from_folder(folder(tmp_path), validation=2, labeled=2)
+    items = [*lists["labeled"], *lists["unlabeled"], *lists["validation"]]
+    read, stopping, whole = [], [True], checks._check_scan
+    fourth = items[3]["image"]
+
+    def check(image, *rest):
+        read.append(image)
+        if image == fourth and stopping:
+            raise KeyboardInterrupt
+        return whole(image, *rest)
+
+    monkeypatch.setattr(checks, "_check_scan", check)
+    with pytest.raises(KeyboardInterrupt):
+        check_scans(lists, cache_dir=tmp_path / "cache", workers=1)
+    read.clear()
+    stopping.clear()
+    check_scans(lists, cache_dir=tmp_path / "cache", workers=1)
+    assert sorted(read) == sorted(item["image"] for item in items[2:])
+    read.clear()
+    check_scans(lists, cache_dir=tmp_path / "cache", workers=1)
+    assert not read

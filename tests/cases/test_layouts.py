@@ -99,6 +99,14 @@ def test_description_of_either_layout_is_read(described, tmp_path):
     assert read_description(tmp_path / "nowhere") is None
 
 
+def test_description_with_a_key_twice_is_refused(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "liver": 1, "liver": 2}}')
+    with pytest.raises(
+        ValueError, match=r"dataset\.json cannot be read .*the key 'liver' stands there twice.*; correct"
+    ):
+        read_description(tmp_path)
+
+
 def test_files_of_another_ending_than_described_are_left_out(tmp_path):
     nnunet(tmp_path, labels={"background": 0, "liver": 1}, file_ending=".nii.gz")
     write(tmp_path / "imagesTr" / "LIVER_0_0000.nii", LABEL)

@@ -36,12 +36,12 @@ def trained(scans, folder, **overrides):
 def test_training_runs_with_the_cache_on_the_card(scans, tmp_path):
     parser = run(["train"], scans, tmp_path, **CROP)
     assert parser.get_parsed_content("train#dataset").image(0).device.type == "cuda"
-    assert parser.get_parsed_content("train#trainer").state.output["loss"] > 0
+    assert parser.get_parsed_content("train#trainer").state.output[0]["loss"] > 0
 
 
 def test_training_runs_with_crops_from_disk_and_from_workers(scans, tmp_path):
-    assert trained(scans, tmp_path / "disk", cache_mode="disk").state.output["loss"] > 0
-    assert trained(scans, tmp_path / "workers", workers=2).state.output["loss"] > 0
+    assert trained(scans, tmp_path / "disk", cache_mode="disk").state.output[0]["loss"] > 0
+    assert trained(scans, tmp_path / "workers", workers=2).state.output[0]["loss"] > 0
 
 
 def test_training_in_float16_scales_its_losses(scans, tmp_path, monkeypatch):
@@ -53,7 +53,7 @@ def test_training_in_float16_scales_its_losses(scans, tmp_path, monkeypatch):
 
 def test_baseline_trains(scans, tmp_path):
     parser = run(["train_supervised"], scans, tmp_path, **CROP)
-    assert parser.get_parsed_content("train#trainer").state.output["loss"] > 0
+    assert parser.get_parsed_content("train#trainer").state.output[0]["loss"] > 0
 
 
 def test_stopped_run_goes_on(scans, tmp_path):
@@ -62,7 +62,7 @@ def test_stopped_run_goes_on(scans, tmp_path):
 
 
 def test_deterministic_training_repeats_itself(scans, tmp_path):
-    losses = [trained(scans, tmp_path / name, deterministic=True).state.output["loss"] for name in "ab"]
+    losses = [trained(scans, tmp_path / name, deterministic=True).state.output[0]["loss"] for name in "ab"]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 

@@ -3,20 +3,21 @@
 import nibabel as nib
 import numpy as np
 
-from llmsegnet_bundle.report.cases import case_name, read_case
-from llmsegnet_bundle.report.run import Run
+from llmsegnet_bundle.report.cases import case_name, read_scored_case
+from llmsegnet_bundle.report.results import Results
 
 
 def test_flipped_scan_is_turned_with_its_masks(tmp_path):
     data = np.zeros((4, 5, 6), dtype=np.uint8)
     data[0, 0, 0] = 1
     affine = np.array([[0, 0, 3.0, 0], [-2, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])  # axes posterior, superior, right
-    for name in ("imagesTr/a", "labelsTr/a", "a_seg"):
+    for name in ("imagesTr/a", "labelsTr/a", "a_seg", "a_entropy"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         nib.save(nib.Nifti1Image(data, affine), tmp_path / f"{name}.nii.gz")
-    case = read_case(Run(tmp_path), "a", tmp_path)
+    case = read_scored_case(Results(tmp_path), "a", tmp_path)
     assert case.spacing_mm == (3, 2, 1)
-    for volume in (case.image, case.label, case.pred):
+    assert (list(case.masks), list(case.maps)) == (["prediction", "label"], ["entropy"])
+    for volume in (case.image, *case.masks.values(), *case.maps.values()):
         assert volume.shape == (6, 4, 5)
         np.testing.assert_array_equal(np.argwhere(volume), [[0, 3, 0]])
 
@@ -30,5 +31,5 @@ def test_label_is_merged_to_the_classes_of_the_run(tmp_path):
     for name in ("imagesTr/a", "labelsTr/a", "a_seg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / f"{name}.nii.gz")
-    case = read_case(Run(tmp_path, {"settings": {"classes": 2}}), "a", tmp_path)
-    np.testing.assert_array_equal(case.label, data > 0)
+    case = read_scored_case(Results(tmp_path, {"settings": {"classes": 2}}), "a", tmp_path)
+    np.testing.assert_array_equal(case.masks["label"], data > 0)

@@ -1,71 +1,79 @@
-"""The report as a person sees it: opened in headless Chromium."""
+"""The report as a person sees it, in headless Chromium: pictures, sorting, folded parts, the viewer."""
 
-import re
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
-
+import nibabel as nib
+import numpy as np
 import pytest
+from browser import browse, needs_browser, probe
 from PIL import Image
 
 from llmsegnet_bundle.report import write_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
-# what a test wants to know, written where --dump-dom shows it
-PROBE = """<script>addEventListener("load", () => {
+pytestmark = [pytest.mark.slow, needs_browser]
+SEEN = """
   const order = () => [...document.querySelectorAll("table.sortable tbody tr")].map((row) => row.cells[0].textContent);
   const headers = [...document.querySelectorAll("table.sortable th button")];
   const dice = headers.find((button) => button.textContent === "dice");
-  const seen = {};
+  const images = [...document.images];
+  const seen = {
+    images: images.length,
+    broken: images.filter((image) => !image.naturalWidth).length,
+    wide: document.documentElement.scrollWidth - innerWidth,
+    open: document.querySelectorAll("details[open]").length,
+    tiles: document.querySelector(".tiles").getBoundingClientRect().top,
+  };
   dice.click(); seen.rising = order().join(",");
   dice.click(); seen.falling = order().join(",");
   headers[0].click(); seen.name = order().join(",");
-  const images = [...document.images];
-  seen.images = images.length;
-  seen.broken = images.filter((image) => !image.naturalWidth).length;
-  seen.wide = document.documentElement.scrollWidth - innerWidth;
-  for (const [name, value] of Object.entries(seen)) document.body.setAttribute("data-" + name, value);
-})</script>"""
+  const pixels = () => document.getElementById("axial").toDataURL();
+  const act = (selector, change) => {
+    const before = pixels(), control = document.querySelector(selector);
+    change(control);
+    control.dispatchEvent(new Event("input"));
+    return pixels() !== before;
+  };
+  seen.slider = act("[aria-label=axial]", (slider) => { slider.value = Number(slider.value) + 3; });
+  seen.opacity = act(".opacity", (slider) => { slider.value = 90; });
+  const boxes = [...document.querySelectorAll(".controls span label")];
+  seen.layers = boxes.map((box) => box.textContent.trim()).join(",");
+  boxes.forEach((box, index) => {
+    const shown = pixels(); box.querySelector("input").click(); seen["box" + index] = pixels() !== shown;
+  });
+  const other = document.getElementById("sagittal"), place = other.getBoundingClientRect(), shown = pixels();
+  const axial = document.querySelector("[aria-label=axial]"), slice = axial.value;
+  other.dispatchEvent(new PointerEvent("pointerdown", { clientX: place.left + 2, clientY: place.top + 2 }));
+  seen.click = pixels() !== shown && axial.value !== slice;
+  return seen;
+"""
 
 
 @pytest.fixture(scope="module")
-def report(run_dir, baseline_dir, tmp_path_factory):
-    return write_report(run_dir, baseline_dir, output=tmp_path_factory.mktemp("page") / "report.html")
+def report(run_dir, baseline_dir, scans, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    label = nib.load(scans / "labelsTr/PHANTOM_003.nii.gz")
+    entropy = np.abs(np.diff(np.asarray(label.dataobj, np.float32), axis=0, append=0))
+    nib.save(nib.Nifti1Image(entropy, label.affine), run_dir / "PHANTOM_003_entropy.nii.gz")
+    yield write_report(run_dir, baseline_dir, output=folder / "report.html")
+    (run_dir / "PHANTOM_003_entropy.nii.gz").unlink()
 
 
-def browse(file: Path, *options):
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += ["--enable-logging=stderr", f"--user-data-dir={profile}", "--virtual-time-budget=5000", *options]
-        done = subprocess.run([*command, file.as_uri()], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "CONSOLE" not in done.stderr, done.stderr[-2000:]
-    return done.stdout
-
-
-@pytest.mark.parametrize("width", [1280, 500])
-def test_page_shows_its_pictures_and_sorts(report, width, tmp_path):
-    probed = tmp_path / "probed.html"
-    probed.write_text(report.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"))
-    page = browse(probed, f"--window-size={width},900", "--dump-dom")
-    seen = dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<body[^>]*>", page)[0]))
-    falling = [f"PHANTOM_{index:03d}" for index in range(4)]  # the masks are eroded, the more the later
-    assert seen["falling"].split(",") == sorted(seen["rising"].split(","), key=seen["rising"].split(",").index)[::-1]
-    assert seen["falling"].split(",")[0] == "PHANTOM_000"
-    assert seen["name"].split(",") == falling
-    assert int(seen["images"]) > 30
-    assert seen["broken"] == "0"
+def test_page_shows_sorts_and_goes_through_the_slices(report, tmp_path):
+    seen = probe(report, SEEN, tmp_path, "--window-size=1280,900")
+    assert seen["falling"].split(",")[0] == "PHANTOM_000"  # the masks are eroded, the more the later
+    assert seen["rising"].split(",")[-1] == "PHANTOM_000"
+    assert seen["name"].split(",") == [f"PHANTOM_{index:03d}" for index in range(4)]
+    assert int(seen["images"]) > 20
+    assert (seen["broken"], seen["open"]) == ("0", "0")
     assert int(seen["wide"]) <= 0  # tables scroll within their box, the page does not
+    assert float(seen["tiles"]) < 900  # the numbers are on the first screen, after the pictures
+    assert seen["layers"] == "prediction,label,entropy"
+    assert {seen[name] for name in ("slider", "opacity", "box0", "box1", "box2", "click")} == {"true"}
 
 
-@pytest.mark.parametrize("width", [1280, 500])
-def test_page_is_drawn(report, width, tmp_path):
+def test_page_is_drawn_on_a_phone(report, tmp_path):
     picture = tmp_path / "page.png"
-    browse(report, f"--window-size={width},3000", f"--screenshot={picture}")
+    browse(report, "--window-size=500,3000", f"--screenshot={picture}")
     with Image.open(picture) as screen:
-        assert screen.size == (width, 3000)
+        assert screen.size == (500, 3000)
         assert len(screen.convert("RGB").getcolors(1 << 24)) > 500
 
 

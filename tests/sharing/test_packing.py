@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from llmsegnet_bundle.files import file_sha256, read_mapping
+from llmsegnet_bundle.documents import read_mapping
+from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.networks.weights import read_description
 from llmsegnet_bundle.sharing import fetching, package_bundle, packing, publish_bundle
 from llmsegnet_bundle.sharing.manifest import check_manifest

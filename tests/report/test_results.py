@@ -5,11 +5,11 @@ import shutil
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from llmsegnet_bundle.report.run import read_run
+from llmsegnet_bundle.report.results import read_results
 
 
 def test_run_has_record_curves_and_scores(run_dir):
-    run = read_run(run_dir)
+    run = read_results(run_dir)
     assert run.record["steps_per_epoch"] == 60
     assert len(run.curves["loss"]) == 240
     assert run.curves["val_mean_dice"][3] == pytest.approx(0.8)
@@ -19,7 +19,7 @@ def test_run_has_record_curves_and_scores(run_dir):
 
 
 def test_folder_above_eval_is_understood(run_dir):
-    assert read_run(run_dir.parent).folder == run_dir
+    assert read_results(run_dir.parent).folder == run_dir
 
 
 def test_later_events_replace_earlier_ones_from_their_first_step(tmp_path):
@@ -29,12 +29,12 @@ def test_later_events_replace_earlier_ones_from_their_first_step(tmp_path):
                 writer.add_scalar("loss", value, step)
         (file,) = (tmp_path / name).iterdir()
         shutil.move(file, tmp_path / f"events.out.tfevents.{name}")
-    assert read_run(tmp_path).curves["loss"] == {1: 0.0, 2: 0.0, 3: 1.0, 5: 1.0}
+    assert read_results(tmp_path).curves["loss"] == {1: 0.0, 2: 0.0, 3: 1.0, 5: 1.0}
 
 
 def test_empty_cells_are_not_counted(tmp_path):
     (tmp_path / "metrics.csv").write_text("case,class,dice,other\na,heart,0.5,nan\nb,heart,,3\n")
-    run = read_run(tmp_path)
+    run = read_results(tmp_path)
     assert run.values("dice", "heart") == {"a": 0.5}
     assert run.ranked() == [("a", 0.5)]
 
@@ -53,10 +53,10 @@ def test_empty_cells_are_not_counted(tmp_path):
 def test_wrong_folder_is_refused_in_one_line(name, content, match, tmp_path):
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=match) as error:
-        read_run(tmp_path)
+        read_results(tmp_path)
     assert len(str(error.value).splitlines()) == 1
 
 
 def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no folder; give the output_dir"):
-        read_run(tmp_path / "nowhere")
+        read_results(tmp_path / "nowhere")

@@ -12,7 +12,7 @@ Row = dict[str, Any]  # "case" and "class" are texts, the rest numbers
 
 
 @dataclass(frozen=True)
-class Run:
+class Results:
     """The content of a run folder; a part that is not there is empty.
 
     Args:
@@ -56,7 +56,7 @@ class Run:
         return sorted(means.items(), key=lambda item: item[1])
 
 
-def read_run(folder: str | Path) -> Run:
+def read_results(folder: str | Path) -> Results:
     """Read the output_dir of a training or an evaluation, or the folder above its `eval`.
 
     Raises:
@@ -72,7 +72,7 @@ def read_run(folder: str | Path) -> Run:
         raise ValueError(f"{folder} holds no {what}; give the output_dir of a training or an evaluation")
     rows = _read_rows(folder / "metrics.csv")
     record, summary, evaluation = (_read_json(folder / f"{name}.json") for name in ("run", "summary", "evaluation"))
-    return Run(folder, record, _curves(folder), rows, summary, evaluation)
+    return Results(folder, record, _curves(folder), rows, summary, evaluation)
 
 
 def _parts(folder: Path) -> list[Path]:
