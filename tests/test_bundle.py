@@ -180,11 +180,13 @@ def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
     for rank in range(3):
         monkeypatch.setattr("ignite.distributed.get_rank", lambda rank=rank: rank)
         flow = prepared(["train"], scans, tmp_path, max_steps=2)
+        monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
         trainer = flow.parser.get_parsed_content("train#trainer")
         checkpoint = flow.parser.get_parsed_content("train#handlers")[-2]
         trainer.state.epoch_length = 2
         checkpoint.state.load(trainer)
         drawn.append(torch.rand(()).item())
+        assert not torch.backends.cudnn.deterministic  # as it was set
     assert len(set(drawn)) == 3
 
 
