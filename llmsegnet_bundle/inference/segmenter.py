@@ -14,6 +14,8 @@ from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
 
+STEPS = ("initialize", "run")
+
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
     """Return the mask of a scan, voxel by voxel that of the bundle's inference.json.
@@ -73,8 +75,10 @@ def segment_files(
     file = folder / "configs" / "inference.json"
     if not file.is_file():
         raise ValueError(f"bundle: {file} does not exist; give a bundle with inference")
-    for part in (file, folder / "configs" / "metadata.json"):
-        read_json(part, f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`")
+    advice = f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`"
+    read_json(folder / "configs" / "metadata.json", advice)
+    if missing := {*STEPS, "dataset_dir", "output_dir"} - read_json(file, advice).keys():
+        raise ValueError(f"{file} lacks {', '.join(sorted(missing))}; {advice}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of MONAI's parser and torch, that a person can do nothing about
         config = ConfigParser()
@@ -87,7 +91,7 @@ def segment_files(
         config.update(places | settings)
         config.parse(reset=True)
         try:
-            for step in ("initialize", "run"):
+            for step in STEPS:
                 config.get_parsed_content(step)
         except Exception as error:
             told = told_in_one_line(error)
