@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.ablation.identity import difference, identity, plain
+from llmsegnet_bundle.ablation.identity import identity
 from llmsegnet_bundle.ablation.origin import now, origin
 from llmsegnet_bundle.ablation.plan import Plan, Variant
 from llmsegnet_bundle.commands import bundle_command
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.run import changed
+from llmsegnet_bundle.settings.written import as_json
 
 FILE = "variant.json"
 TRAINING, EVALUATING = "training", "evaluating"
@@ -44,7 +46,7 @@ class Run:
             return [TRAINING, EVALUATING]
         # without its scores, or with those of another evaluation, it is scored anew
         scored = (self.folder / "eval/metrics.csv").is_file()
-        same = self.record.get("evaluation") == plain(self.plan.evaluation)
+        same = self.record.get("evaluation") == as_json(self.plan.evaluation)
         return [] if scored and same else [EVALUATING]
 
     @property
@@ -93,7 +95,7 @@ class Run:
             if stage == TRAINING:
                 self.record["trained"] = True
             else:
-                self.record["evaluation"] = plain(self.plan.evaluation)
+                self.record["evaluation"] = as_json(self.plan.evaluation)
         finally:
             session |= {"ended": now(), "seconds": round(time.monotonic() - began, 1)}
             self._write()
@@ -133,12 +135,12 @@ class Run:
             return {}
         try:
             record = dict(json.loads(file.read_text(encoding="utf-8")))
-            earlier = record["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{file} is damaged; remove the folder, and its run starts anew") from None
-        if earlier != self.settings:
-            told = difference(earlier, self.settings)
-            raise ValueError(f"{self.folder} is another run: {told}; give another name or remove the folder")
+            told = changed(record["settings"], self.settings)
+        except (OSError, ValueError, LookupError, TypeError):
+            what = "is damaged or of an older version of this package"
+            raise ValueError(f"{file} {what}; remove the folder, and its run starts anew") from None
+        if told:
+            raise ValueError(f"{self.folder} is another run: {'; '.join(told)}; give another name or remove the folder")
         return record
 
     def _write(self) -> None:
