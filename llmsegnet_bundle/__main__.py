@@ -1,11 +1,15 @@
 """The command line: each command is a thin call into one room."""
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fire
+
+from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.usage import check_usage
 
 
 def _ablate(plan: str, check: bool = False) -> None:
@@ -16,6 +20,15 @@ def _ablate(plan: str, check: bool = False) -> None:
     from llmsegnet_bundle.ablation import ablate
 
     ablate(str(plan), check)
+
+
+def _annotate(app: str, bundle: str, *bundles: str) -> None:
+    """Make a MONAI Label app of bundles, by name or folder, or add bundles to one; docs/monai-label.md."""
+    from llmsegnet_bundle.annotation.making import make_app
+
+    names = make_app(str(app), [str(one) for one in (bundle, *bundles)])
+    print(f"{app} serves {', '.join(names)}; in the environment of MONAI Label start it with")
+    print(f"python -m monailabel.main start_server --app {app} --studies SCANS --host 127.0.0.1 --port 8000")
 
 
 def _assemble(bundle: str, *bundles: str, check: bool = False) -> None:
@@ -102,7 +115,7 @@ def _benchmark(
     scans: int = 1,
     plot: str = "",
 ) -> None:
-    """Measure step, authors_step, arithmetic, scan, start, processes, size, many or all; see docs/performance.md."""
+    """Measure step, authors_step, arithmetic, scan, start, processes, size, many, big or all; docs/performance.md."""
     from llmsegnet_bundle.benchmark import benchmark
 
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
@@ -203,9 +216,20 @@ def _prepare(
     workers: int | None = None,
 ) -> None:
     """Write the download of left_atrium, pancreas_ct or brats19 as NIfTI with split files; docs/data.md."""
+    from llmsegnet_bundle.locks import locked
     from llmsegnet_bundle.prepare import prepare
 
-    prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
+    with locked(str(output), "prepare", "output"):
+        prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
+
+
+def _label_demo(folder: str = "runs/label-demo") -> None:
+    """Serve all bundles in MONAI Label on phantom scans, and do what an annotator does by a scripted client."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.annotation.demo import LabelDemo
+
+    LabelDemo(Path(str(folder))).run()
 
 
 def _new(
@@ -261,19 +285,15 @@ def _settings(name: str | None = None, docs: str | None = None, check: bool = Fa
         print(tables.list_settings() if name is None else tables.describe_setting(str(name)))
 
 
-def _segment(source: str, output: str, bundle: str = "left_atrium", format: str = "nifti", **settings: Any) -> None:
+def _segment(source: str, output: str, bundle: str = "left_atrium", **settings: Any) -> None:
     """Write the mask of a scan, or of each scan of a folder, into the folder OUTPUT; docs/inference.md.
 
-    --bundle is a name or a folder; --format nifti or dicom-seg (of DICOM series). Ids of its inference.json follow, as
-    in --largest_component True --device cpu.
+    --bundle is a name or a folder. Ids of its inference.json follow, as in --largest_component True --device cpu
+    --format dicom-seg.
     """
-    from llmsegnet_bundle.inference.dicom_out import segment_to_dicom
     from llmsegnet_bundle.inference.segmenter import segment_files
 
-    formats = {"nifti": segment_files, "dicom-seg": segment_to_dicom}
-    if format not in formats:
-        raise ValueError(f"format: must be {' or '.join(formats)}, got {format!r}")
-    formats[format](str(source), str(output), str(bundle), **settings)
+    segment_files(str(source), str(output), str(bundle), **settings)
 
 
 def _download(name: str, source: str, sha256: str | None = None) -> None:
@@ -320,8 +340,20 @@ def _view(
     print(write_viewer(str(scan), str(mask), page, *(None if x is None else str(x) for x in (label, uncertainty))))
 
 
-COMMANDS = {
+def _restore(kept: str, model_file: str | None = None) -> None:
+    """Put weights back that a training took the place of; docs/training.md.
+
+    KEPT is the file that the training named, or the folder of its state for the last one kept there. MODEL_FILE is
+    where they go: the bundle's model.pt by default. What lies there now is kept in turn.
+    """
+    from llmsegnet_bundle.networks.kept import restore_weights
+
+    print(restore_weights(str(kept), None if model_file is None else str(model_file)))
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
     "ablate": _ablate,
+    "annotate": _annotate,
     "assemble": _assemble,
     "bank": _bank,
     "benchmark": _benchmark,
@@ -332,12 +364,14 @@ COMMANDS = {
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
+    "label_demo": _label_demo,
     "new": _new,
     "package": _package,
     "phantom": _phantom,
     "prepare": _prepare,
     "publish": _publish,
     "report": _report,
+    "restore": _restore,
     "segment": _segment,
     "settings": _settings,
     "split": _split,
@@ -348,9 +382,16 @@ COMMANDS = {
 def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
+        check_usage(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))
+    except KeyboardInterrupt as error:
+        print(told_in_one_line(error), file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)  # as shells have it
+    except Exception as error:
+        told = told_in_one_line(error)
+        if told is None and not isinstance(error, ValueError | OSError):
+            raise
+        sys.exit(told or str(error))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,21 @@
-"""Files that are written whole or not at all, and small ones that people write."""
+"""Files that are written whole or not at all."""
 
+import datetime
+import glob
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
+
+
+class CannotWrite(ValueError):
+    """The system does not let a place be written: what else is written there would fail alike."""
 
 
 @contextmanager
@@ -20,28 +28,94 @@ def whole_file(file: str | Path) -> Iterator[Path]:
         file: its folder is made when missing.
 
     Raises:
-        ValueError: when the system does not let it be written, with the system's reason.
+        CannotWrite: when the system does not let it be written, with the system's reason.
 
     Example:
         >>> with whole_file("runs/model.pt") as part:
         ...     torch.save(weights, part)
     """
     file = Path(file)
-    part = file.with_name(f".{os.getpid()}.{file.name}")
+    part = part_of(file)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        _sync(part)
-        part.replace(file)
-        _sync(file.parent)
-    except Exception as error:
-        reason = _system_reason(error) if isinstance(error, OSError | RuntimeError) else None  # torch raises the latter
-        if reason is None:
-            raise
-        raise ValueError(f"{file} cannot be written ({reason}); free space, or give another place") from None
+        with writing_to(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _remove_strays(file)
+            yield part
+            _sync(part)
+            part.replace(file)
+            _sync(file.parent)
     finally:
         with suppress(OSError):  # of a folder that is none
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(place: str | Path) -> Iterator[None]:
+    """Turn what the system says while a place is written to into one line.
+
+    Raises:
+        CannotWrite: with the system's reason.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter of torch
+        reason = system_reason(error)
+        if reason is None:
+            raise
+        raise CannotWrite(f"{place} cannot be written ({reason}); free space, or give another place") from None
+
+
+def part_of(file: Path) -> Path:
+    """Return the hidden name beside `file` under which this process writes it."""
+    return file.with_name(f".{os.getpid()}.{file.name}")
+
+
+def link_file(source: Path, file: Path) -> None:
+    """Let `file` be `source` under a second name, or a copy of it in a file system without links; whole or not at all.
+
+    Raises:
+        ValueError: as `whole_file`.
+    """
+    part = part_of(file)
+    with writing_to(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        try:
+            os.link(source.resolve(), part)
+            part.replace(file)
+        except OSError:
+            with whole_file(file) as copy:
+                shutil.copyfile(source, copy)
+
+
+def refuse_input(output: str | Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise ValueError when `output` is a file that is read, by whatever name: links of both kinds are looked through.
+
+    Args:
+        output: that will be written.
+        inputs: files, or folders of a DICOM series; None and what does not exist, as names in place of a list's file,
+            count for nothing.
+    """
+    if not os.path.isfile(output):
+        return
+    for one in (str(path) for path in inputs if path):
+        for file in Path(one).iterdir() if os.path.isdir(one) else [Path(one)]:
+            if os.path.isfile(file) and os.path.samefile(output, file):
+                raise ValueError(f"{output} is {file}, which is read; give another place to write to")
+
+
+def moment() -> str:
+    """Return the time as a part of a file name."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%f")
+
+
+def _remove_strays(file: Path) -> None:
+    """Remove what processes that are no more left half-written of `file`."""
+    for stray in file.parent.glob(f".*.{glob.escape(file.name)}"):
+        number = stray.name.removesuffix(f".{file.name}")[1:]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            with suppress(OSError):
+                stray.unlink()
 
 
 def _sync(path: Path) -> None:
@@ -54,7 +128,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _system_reason(error: BaseException | None) -> str | None:
+def system_reason(error: BaseException | None) -> str | None:
     """Return what the system said, also where a library raised an error of its own after it."""
     while error is not None:
         if isinstance(error, OSError) and error.strerror:
@@ -85,32 +159,6 @@ def file_sha256(file: str | Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal."""
     with Path(file).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice, where YAML takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise yaml.YAMLError(f"{twice[0]} is there twice{node.start_mark}")
-        return super().construct_mapping(node, deep)
-
-
-def read_mapping(file: str | Path) -> dict[str, Any]:
-    """Return the content of a YAML file of keys and values.
-
-    Raises:
-        ValueError: when it is no such file, or has a key twice.
-    """
-    try:
-        content = yaml.load(Path(file).read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{file} is no YAML ({reason}); put quotes around a text with a colon") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold keys and values, got {type(content).__name__}")
-    return content
 
 
 def as_yaml(content: Mapping[str, Any]) -> str:

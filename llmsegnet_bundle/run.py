@@ -75,12 +75,9 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     lines = []
     for name in dict.fromkeys([*now, *before]):
-        if name not in before:
-            lines.append(f"{name} was not set, now {now[name][1]}")
-        elif name not in now:
-            lines.append(f"{name} was {before[name][1]}, now not set")
-        elif all(one != other for one, other in zip(before[name], now[name], strict=True)):
-            lines.append(f"{name} was {before[name][1]}, now {now[name][1]}")
+        was, is_now = (of.get(name) or ["not set"] for of in (before, now))
+        if all(one != other for one, other in zip(was, is_now, strict=False)):
+            lines.append(f"{name} was {was[-1]}, now {is_now[-1]}")
     return lines
 
 

@@ -1,9 +1,10 @@
 """Co-training of two networks as one MONAI engine: a step reads like METHOD.md section 6."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from monai.engines import Trainer
+from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer
 from monai.transforms import Compose
@@ -15,7 +16,7 @@ from llmsegnet_bundle.mixing import cutmix, draw_cutmix
 from llmsegnet_bundle.precision import AutocastInferer, needs_fp16
 
 
-class CoTrainer(Trainer):
+class CoTrainer(SupervisedTrainer):
     """Train alpha and beta together: both on labels, each on the other's prediction of unlabeled crops.
 
     Batches are {"image": (B, K, H, W, D), "label": (L, C, H, W, D)}, the L labeled crops first, labels as the fraction
@@ -26,9 +27,11 @@ class CoTrainer(Trainer):
     Each crop is seen with one of its organ's texts, drawn anew, the same for both networks. With several organs "organ"
     (B, 1) in a batch tells which, and CutMix mixes crops of the same one.
 
-    `state.output` holds as floats "loss", "alpha_supervised", "beta_supervised", "alpha_usl", "beta_usl" and the
-    ramp weight "weight" of the step. On a GPU without bfloat16 losses are scaled for float16. Beta's forward starts
-    after alpha's backward has freed its activations, so that a step needs the memory of one network.
+    `state.output` is a list of one dict, as MONAI's handlers take it, with floats "loss", "alpha_supervised",
+    "beta_supervised", "alpha_usl", "beta_usl" and the ramp weight "weight" of the step. `network` holds both, by the
+    names of `LLMSegNetPair`, and `optimizer` is alpha's, for MONAI's federated client and handlers. On a GPU without
+    bfloat16 losses are scaled for float16. Beta's forward starts after alpha's backward has freed its activations, so
+    that a step needs the memory of one network.
 
     Args:
         device: where the networks are.
@@ -82,28 +85,34 @@ class CoTrainer(Trainer):
         super().__init__(
             device=torch.device(device),
             max_epochs=max_epochs,
-            data_loader=train_data_loader,
+            train_data_loader=train_data_loader,
+            network=nn.ModuleDict({"alpha": _unwrapped(alpha), "beta": _unwrapped(beta)}),
+            optimizer=alpha_optimizer,
+            loss_function=supervised_loss or SupervisedLoss(),
             epoch_length=epoch_length,
-            handlers=train_handlers,
+            inferer=inferer or AutocastInferer(),
+            train_handlers=train_handlers,
             decollate=False,
         )
         self.alpha = alpha
         self.beta = beta
         self.alpha_optimizer = alpha_optimizer
         self.beta_optimizer = beta_optimizer
-        self.inferer = inferer or AutocastInferer()
         self.ramp = ramp
         self.noise = noise
         self.clamp_noise = clamp_noise
-        self.supervised_loss = supervised_loss or SupervisedLoss()
         self.unsupervised_loss = unsupervised_loss or UnifiedSegmentationLoss()
         self.micro_batches = micro_batches
         self.strong_views = strong_views
         self.jitter = jitter
         # `scaler` is of the engine, which sets it at each run
         self.loss_scaler = torch.GradScaler(torch.device(device).type, enabled=needs_fp16(device))
+        if self.loss_scaler.is_enabled():  # steps whose gradients overflow are left out, for schedules a mistake
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
 
-    def _iteration(self, engine: "CoTrainer", batchdata: dict[str, Tensor]) -> dict[str, float]:
+    def _iteration(  # type: ignore[override]  # a list, as decollating makes it of MONAI's own dict
+        self, engine: "CoTrainer", batchdata: dict[str, Tensor]
+    ) -> list[dict[str, float]]:
         image = batchdata["image"].to(engine.state.device, non_blocking=True)  # (B, K, H, W, D)
         label = batchdata["label"].to(engine.state.device, non_blocking=True)  # (L, C, H, W, D)
         labeled = len(label)
@@ -128,7 +137,7 @@ class CoTrainer(Trainer):
         self.loss_scaler.update()
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         means = torch.stack([torch.stack([part[name] for part in terms]).mean() for name in terms[0]])
-        return {"weight": weight} | dict(zip(terms[0], means.tolist(), strict=True))  # a GPU is waited for once
+        return [{"weight": weight} | dict(zip(terms[0], means.tolist(), strict=True))]  # a GPU is waited for once
 
     def _learn(
         self,
@@ -176,7 +185,7 @@ class CoTrainer(Trainer):
 
     def _backward(self, logits: Tensor, label: Tensor, target: Tensor | None, weight: float) -> dict[str, Tensor]:
         labeled = len(label)
-        terms = {"supervised": self.supervised_loss(logits[:labeled], label)}
+        terms = {"supervised": self.loss_function(logits[:labeled], label)}
         loss = terms["supervised"]
         if target is not None:
             terms["usl"] = self.unsupervised_loss(logits[labeled:], target)

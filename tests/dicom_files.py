@@ -36,12 +36,16 @@ def write_slice(
     number=1,
     preamble=True,
     kind=CT,
+    thickness="1.5",
+    group="1",
 ):
     """Write a slice, or several frames, of 16-bit pixels (rows, columns) as a scanner does.
 
     Args:
+        place_mm, axes, spacing_mm: None leaves the element out.
         axes: direction of the columns' index, then of the rows' index, in LPS.
         spacing_mm: between rows, then between columns.
+        group: the series' number.
         preamble: False writes the bare data set, as archives of the 1990s did.
     """
     shape = np.shape(pixels)
@@ -52,19 +56,19 @@ def write_slice(
         (0x0008, 0x0018, "UI", instance),
         (0x0008, 0x0021, "DA", date),
         (0x0008, 0x0060, "CS", "CT"),
-        (0x0018, 0x0050, "DS", "1.5"),
+        (0x0018, 0x0050, "DS", thickness),
         (0x0020, 0x000D, "UI", "1.2.826.0.0"),
         (0x0020, 0x000E, "UI", series),
-        (0x0020, 0x0011, "IS", "1"),
+        (0x0020, 0x0011, "IS", group),
         (0x0020, 0x0013, "IS", str(number)),
-        (0x0020, 0x0032, "DS", told(f"{value:g}" for value in place_mm)),
-        (0x0020, 0x0037, "DS", told(f"{value:g}" for axis in axes for value in axis)),
+        *([] if place_mm is None else [(0x0020, 0x0032, "DS", told(f"{value:g}" for value in place_mm))]),
+        *([] if axes is None else [(0x0020, 0x0037, "DS", told(f"{value:g}" for axis in axes for value in axis))]),
         (0x0028, 0x0002, "US", 1),
         (0x0028, 0x0004, "CS", "MONOCHROME2"),
         *([(0x0028, 0x0008, "IS", str(shape[0]))] if len(shape) > 2 else []),
         (0x0028, 0x0010, "US", shape[-2]),
         (0x0028, 0x0011, "US", shape[-1]),
-        (0x0028, 0x0030, "DS", told(f"{value:g}" for value in spacing_mm)),
+        *([] if spacing_mm is None else [(0x0028, 0x0030, "DS", told(f"{value:g}" for value in spacing_mm))]),
         (0x0028, 0x0100, "US", 16),
         (0x0028, 0x0101, "US", 16),
         (0x0028, 0x0102, "US", 15),

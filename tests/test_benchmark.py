@@ -1,9 +1,11 @@
 import re
+import sys
 
 import pytest
+from bundle_runs import BUNDLES
 
-from llmsegnet_bundle.benchmark import benchmark, table
-from llmsegnet_bundle.benchmark.measure import cost, in_fresh_process
+from llmsegnet_bundle.benchmark import benchmark, big, table
+from llmsegnet_bundle.benchmark.measure import cost, cost_of_command, in_fresh_process
 
 
 def test_unknown_benchmark_ends_in_one_line():
@@ -27,6 +29,26 @@ def test_memory_of_a_turn_is_measured_in_its_own_process():
     del ballast
     assert 0.09 < measured.memory_gb < 0.25
     assert measured.seconds > 0
+
+
+def test_peak_of_a_command_is_its_own():
+    measured = cost_of_command([sys.executable, "-c", "held = bytearray(b'1' * 300_000_000)"])
+    assert 0.3 < measured.memory_gb < 0.9
+    with pytest.raises(RuntimeError, match=r"ended with 3: no room"):
+        cost_of_command([sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"])
+
+
+@pytest.mark.slow
+def test_large_scan_is_segmented_by_the_commands(tmp_path, monkeypatch):
+    monkeypatch.setattr(big, "NETWORK", big.NETWORK | {"crop": (48, 48, 48)})
+    monkeypatch.setattr(big, "ASKED", big.ASKED | {"stride_voxel": (48, 48, 48)})
+    bundle = str(BUNDLES[-1])
+    big.write_ct(tmp_path, (50, 50, 60), 3)
+    big.write_weights(tmp_path / "model.pt", bundle, 3)
+    given = {"model_file": tmp_path / "model.pt", "classes": 3, "spacing_mm": (1.0, 1.0, 1.0)}
+    assert big.segment(tmp_path, bundle, given).memory_gb > 0.2
+    assert big.evaluate(tmp_path, bundle, given | {"class_names": ("background", "one", "two")}).memory_gb > 0.2
+    assert [row.split(",")[0] for row in (tmp_path / "scores/metrics.csv").read_text().splitlines()[1:]] == ["ct_1"] * 2
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def test_run_with_other_scans_starts_anew_from_its_weights_and_keeps_each_state_
     started = {}
     trainer.add_event_handler(Events.EPOCH_STARTED, lambda: started.update(copy.deepcopy(network.state_dict())))
     flow.run()
-    assert trainer.state.output["loss"] > 0
+    assert trainer.state.output[0]["loss"] > 0
     assert all(torch.equal(value, shipped[name]) for name, value in started.items())
     told = "PHANTOM_001 in another list); step, schedule and optimizer start anew, from its weights"
     assert told in capsys.readouterr().out
@@ -293,7 +293,7 @@ def test_explicit_max_epochs_wins(scans, tmp_path):
 def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys):
     parser = run(["train"], scans, tmp_path, labeled="all", max_steps=1)
     assert "no unlabeled scans (training is supervised only)" in capsys.readouterr().out
-    assert "alpha_usl" not in parser.get_parsed_content("train#trainer").state.output
+    assert "alpha_usl" not in parser.get_parsed_content("train#trainer").state.output[0]
 
 
 def test_training_without_validation_scans_keeps_the_last_weights(scans, tmp_path):

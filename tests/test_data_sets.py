@@ -118,7 +118,7 @@ def test_brain_is_boxed_and_scaled_without_a_label(flair, tmp_path):
 @pytest.mark.slow
 def test_four_classes_of_four_modalities_are_scored_as_nested_regions(modalities, tmp_path):
     record = run(["train"], modalities, tmp_path, BRATS, max_steps=2, **FOUR).get_parsed_content("train#trainer")
-    assert np.isfinite(record.state.output["loss"])
+    assert np.isfinite(record.state.output[0]["loss"])
     flow = prepared(["train", "evaluate"], modalities, tmp_path, BRATS, stride_voxel="half", **FOUR)
     pair = flow.parser.get_parsed_content("network")
     pair.alpha.forward = pair.beta.forward = brightest_channel

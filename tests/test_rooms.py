@@ -9,6 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "llmsegnet_bundle"
 ROOMS = [
     "errors",
     "files",
+    "documents",
+    "locks",
     "choices",
     "settings",
     "commands",
@@ -16,6 +18,7 @@ ROOMS = [
     "scans",
     "cases",
     "prepare",
+    "memory",
     "precision",
     "transforms",
     "loading",
@@ -36,8 +39,10 @@ ROOMS = [
     "planning",
     "ablation",
     "phantom",
+    "annotation",
     "benchmark",
     "demo",
+    "usage",
     "__main__",
 ]
 

@@ -92,7 +92,7 @@ def test_overfitting_one_batch_lowers_the_loss():
     trainer = make_trainer(pair, batch, 25)
     losses = []
     trainer.add_event_handler(
-        Events.ITERATION_COMPLETED, lambda engine: losses.append(float(engine.state.output["loss"]))
+        Events.ITERATION_COMPLETED, lambda engine: losses.append(float(engine.state.output[0]["loss"]))
     )
     trainer.run()
     assert losses[-1] < 0.5 * losses[0]
@@ -101,8 +101,8 @@ def test_overfitting_one_batch_lowers_the_loss():
 def test_labeled_batches_train_supervised_only():
     trainer = make_trainer(make_pair(), make_batch(unlabeled=0), 1)
     trainer.run()
-    assert trainer.state.output["weight"] == 0.0
-    assert "alpha_usl" not in trainer.state.output
+    assert trainer.state.output[0]["weight"] == 0.0
+    assert "alpha_usl" not in trainer.state.output[0]
 
 
 def test_noise_stays_in_its_range():
@@ -143,7 +143,7 @@ def test_micro_batches_average_the_gradients_of_their_parts():
     assert got.keys() == wanted[0].keys()
     for name, value in got.items():
         torch.testing.assert_close(value, (wanted[0][name] + wanted[1][name]) / 2, rtol=1e-3, atol=1e-5, msg=name)
-    assert isinstance(trainer.state.output["loss"], float)
+    assert isinstance(trainer.state.output[0]["loss"], float)
 
 
 def test_micro_batches_split_both_shares():
@@ -151,7 +151,7 @@ def test_micro_batches_split_both_shares():
     pair.alpha.register_forward_hook(lambda network, images, logits: crops.append(len(images[0])))
     trainer, _ = gradients_of_a_step(pair, make_batch(), micro_batches=2)
     assert crops == [1, 2, 1, 2]  # target, then student, of a labeled and an unlabeled crop each
-    assert math.isfinite(trainer.state.output["alpha_usl"])
+    assert math.isfinite(trainer.state.output[0]["alpha_usl"])
 
 
 def test_scaled_losses_move_the_weights_as_they_are(monkeypatch):
@@ -166,6 +166,19 @@ def test_scaled_losses_move_the_weights_as_they_are(monkeypatch):
         moved.append([*own.parameters()])
     for plain, from_scaled in zip(*moved, strict=True):
         torch.testing.assert_close(plain, from_scaled)
+
+
+def test_step_whose_scaled_gradients_overflow_is_left_out_without_a_warning(monkeypatch):
+    monkeypatch.setattr("llmsegnet_bundle.trainer.needs_fp16", lambda device: True)
+    pair = make_pair()
+    before = copy.deepcopy(pair.state_dict())
+    trainer = make_trainer(pair, make_batch(), 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(trainer.alpha_optimizer, lambda step: 0.5)
+    trainer.loss_scaler = torch.GradScaler("cpu", init_scale=float("inf"))
+    trainer.run()
+    schedule.step()
+    assert all(torch.equal(value, before[name]) for name, value in pair.named_parameters())
+    assert 0 < trainer.state.output["loss"] < 100
 
 
 def seen_by_students(pair, batch, **settings):
@@ -213,7 +226,7 @@ def test_targets_go_to_the_other_network():
     probs = torch.full((2, 4, 32, 32, 32), 0.5)
     probs[:, 0], probs[:, 1] = 1.0, 0.0  # alpha is sure of background, beta of nothing
     trainer, _ = gradients_of_a_step(make_pair(), batch | {"target": probs})
-    beta_sure = trainer.state.output["beta_usl"] > trainer.state.output["alpha_usl"]
+    beta_sure = trainer.state.output[0]["beta_usl"] > trainer.state.output[0]["alpha_usl"]
     assert beta_sure
 
 
@@ -221,7 +234,7 @@ def test_a_weight_of_zero_leaves_unlabeled_crops_out():
     pair, batch = make_pair(), make_batch()
     labeled = {"image": batch["image"][:2], "label": batch["label"]}
     trainer, got = gradients_of_a_step(pair, batch, ramp=lambda step: 0.0)
-    assert "alpha_usl" not in trainer.state.output
+    assert "alpha_usl" not in trainer.state.output[0]
     _, want = gradients_of_a_step(make_pair(), labeled)
     assert all(torch.equal(got[name], want[name]) for name in want)
 

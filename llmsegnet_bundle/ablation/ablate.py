@@ -1,18 +1,15 @@
 """All runs of a plan, one after the other, and their table."""
 
-import fcntl
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
 
 from llmsegnet_bundle.ablation.child import Commands, Stopped
 from llmsegnet_bundle.ablation.plan import Plan
 from llmsegnet_bundle.ablation.reading import read_plan
 from llmsegnet_bundle.ablation.run import EVALUATING, TRAINING, Execute, Run
-from llmsegnet_bundle.ablation.table import write_table
-
-LOCK = ".lock"
+from llmsegnet_bundle.ablation.table import TABLES, write_table
+from llmsegnet_bundle.files import refuse_input
+from llmsegnet_bundle.locks import locked
 
 
 def ablate(plan_file: str | Path, check: bool = False) -> None:
@@ -29,12 +26,15 @@ def ablate(plan_file: str | Path, check: bool = False) -> None:
             each that failed; or when it was stopped.
     """
     plan = read_plan(plan_file)
+    for name in TABLES:
+        refuse_input(plan.output_dir / name, [plan_file])
     runs = plan_runs(plan)
     if check:
         for run in runs:
             print(f"{run.name}: {_state(run)}; {run.folder}")
         return
-    with _locked(plan.output_dir) as file, Commands([file.fileno()]) as commands:
+    # the commands hold it too, and so against those that outlive a killed ablation
+    with locked(plan.output_dir, "ablation", "output_dir") as lock, Commands([lock]) as commands:
         run_all(plan, runs, commands)
 
 
@@ -130,17 +130,3 @@ def _state(run: Run) -> str:
 
 def _print(line: str) -> None:
     print(line, flush=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[IO[str]]:
-    """Hold a folder against a second ablation in it, and against commands that outlive a killed one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(
-                f"another ablation is at work in {folder}; wait for it, or give another output_dir"
-            ) from None
-        yield file

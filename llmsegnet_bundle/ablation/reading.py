@@ -9,7 +9,7 @@ from monai.bundle import ConfigParser
 
 from llmsegnet_bundle.ablation.ids import config_file, faults, read_config
 from llmsegnet_bundle.ablation.plan import RUN, Plan, Variant, slug, texts
-from llmsegnet_bundle.files import read_mapping
+from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.metrics import MEASURES
 from llmsegnet_bundle.settings import nearest
 from llmsegnet_bundle.settings.written import written

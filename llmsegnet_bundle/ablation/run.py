@@ -10,11 +10,13 @@ from llmsegnet_bundle.ablation.identity import identity
 from llmsegnet_bundle.ablation.origin import now, origin
 from llmsegnet_bundle.ablation.plan import Plan, Variant
 from llmsegnet_bundle.commands import bundle_command
+from llmsegnet_bundle.documents import EVALUATION_JSON, NUMBER, RUN_JSON, read_json
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.run import changed
 from llmsegnet_bundle.settings.written import as_json
 
 FILE = "variant.json"
+RECORD = {"settings": {...: list}, "sessions": [{"stage": str, "seconds": NUMBER}]}
 TRAINING, EVALUATING = "training", "evaluating"
 Execute = Callable[[Sequence[str], Path], int]  # command, log -> exit status
 
@@ -59,16 +61,16 @@ class Run:
 
     def training_record(self) -> dict[str, Any]:
         """Return the content of the `run.json` that its training wrote; empty when it wrote none."""
-        return self._content("run.json")
+        return self._content("run.json", RUN_JSON)
 
     def evaluation_record(self) -> dict[str, Any]:
         """Return the content of the `evaluation.json` that its evaluation wrote; empty when it wrote none."""
-        return self._content("evaluation.json")
+        return self._content("evaluation.json", EVALUATION_JSON)
 
-    def _content(self, name: str) -> dict[str, Any]:
+    def _content(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "eval" / name).read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            return read_json(self.folder / "eval" / name, "", shape)
+        except ValueError:
             return {}
 
     def do(self, stage: str, execute: Execute) -> None:
@@ -121,7 +123,8 @@ class Run:
                 raise ValueError(f"{self.name}: the evaluation left no {self.folder}/eval/metrics.csv; {self.log}")
             return
         record = self.training_record()
-        step, total = record.get("sessions", [{}])[-1].get("last_step", 0), record.get("total_steps")
+        sessions = record.get("sessions") or [{}]
+        step, total = sessions[-1].get("last_step") or 0, record.get("total_steps")
         if total is None or step < total:  # stopped from outside: it saved and ended well
             raise ValueError(f"{self.name}: stopped at step {step} of {total}; the same command continues; {self.log}")
 
@@ -133,13 +136,11 @@ class Run:
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise ValueError(f"{self.folder} has files but no {FILE}; give {self.variant.name} another name")
             return {}
-        try:
-            record = dict(json.loads(file.read_text(encoding="utf-8")))
-            told = changed(record["settings"], self.settings)
-        except (OSError, ValueError, LookupError, TypeError):
-            what = "is damaged or of an older version of this package"
-            raise ValueError(f"{file} {what}; remove the folder, and its run starts anew") from None
-        if told:
+        advice = "remove the folder, and its run starts anew"
+        record = read_json(file, advice, RECORD)
+        if (earlier := record.get("settings")) is None:
+            raise ValueError(f"{file} has no settings; {advice}")
+        if told := changed(earlier, self.settings):
             raise ValueError(f"{self.folder} is another run: {'; '.join(told)}; give another name or remove the folder")
         return record
 

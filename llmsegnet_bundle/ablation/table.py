@@ -13,6 +13,7 @@ from llmsegnet_bundle.ablation.scores import DISTANCE, against, run_scores, summ
 from llmsegnet_bundle.files import write_texts
 
 Rows = dict[str, dict[str, Any]]  # variant -> its numbers
+TABLES = ("table.md", "table.csv", "table.json")
 FRACTIONS = ("dice", "jaccard", "surface_dice")  # shown in percent
 COLUMNS = ("variant", "seeds", "cases", "mean", "std", "difference", "low", "high", "distance_mm", "steps", "hours")
 
@@ -35,7 +36,7 @@ def write_table(plan: Plan, runs: Iterable[Run]) -> Path:
         rows[name] = summary(finished) | {"against_first": against(first, finished) if i else None}
         rows[name] |= {"commits": list(commits), "machines": _machines(done[name])}
         rows[name]["swap_text"] = swap_test(done[name])
-    texts = {"table.md": _markdown(plan, rows), "table.csv": _csv(rows), "table.json": _json(plan, rows)}
+    texts = dict(zip(TABLES, (_markdown(plan, rows), _csv(rows), _json(plan, rows)), strict=True))
     write_texts(plan.output_dir, texts)
     return plan.output_dir / "table.md"
 

@@ -1,7 +1,9 @@
 """How much memory a training takes against the number of its scans, when these are cut from disk or kept in memory."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nibabel as nib
@@ -9,7 +11,7 @@ import numpy as np
 import torch
 from monai.transforms import Compose, EnsureTyped, LoadImaged, ScaleIntensityd
 
-from llmsegnet_bundle.benchmark.measure import Cost, cost
+from llmsegnet_bundle.benchmark.measure import Cost, first_cost
 from llmsegnet_bundle.cases import Item
 from llmsegnet_bundle.loading import TwoStreamDataset, two_stream_loader
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
@@ -42,7 +44,7 @@ def training(folder: str, count: int, cache_mode: str) -> Cost:
     """Return the cost of a training with a tiny pair on the first scans: cache, targets of all scans, and a few steps.
 
     Args:
-        folder: of `write_scans`; its `cache` is filled with what is missing.
+        folder: of `write_scans`; a cache in it is filled and removed again, so that every training makes all its scans.
         count: scans; all but 8 are unlabeled.
         cache_mode: as of `TwoStreamDataset`.
     """
@@ -51,8 +53,8 @@ def training(folder: str, count: int, cache_mode: str) -> Cost:
     labeled: list[Item] = [{"image": str(image), "label": str(label)} for image, label in files[:LABELED]]
     unlabeled: list[Item] = [{"image": str(image)} for image, _ in files[LABELED:]]
 
-    def train() -> None:
-        dataset = TwoStreamDataset(labeled, _transform(), unlabeled, f"{folder}/cache", cache_mode, progress=False)
+    def train(cache_dir: str) -> None:
+        dataset = TwoStreamDataset(labeled, _transform(), unlabeled, cache_dir, cache_mode, progress=False)
         for scan in range(LABELED, count):
             shape = dataset.image(scan).shape[1:]
             dataset.set_target(scan, torch.full((4, *shape), 0.5, dtype=torch.float16))
@@ -69,7 +71,8 @@ def training(folder: str, count: int, cache_mode: str) -> Cost:
             epoch_length=STEPS,
         ).run()
 
-    return cost(train, repeats=1)
+    with TemporaryDirectory(dir=folder) as cache_dir:
+        return first_cost(partial(train, cache_dir))
 
 
 def _files(folder: str, number: int) -> Sequence[Path]:

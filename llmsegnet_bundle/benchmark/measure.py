@@ -1,9 +1,13 @@
 """How time and memory are measured: in a fresh process, whose allocator and peak no other measurement has touched."""
 
 import multiprocessing
+import os
 import re
 import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -37,6 +41,30 @@ def cost(turn: Callable[[], object], repeats: int) -> Cost:
     seconds(turn)
     times = [seconds(turn) for _ in range(repeats)]
     return Cost(statistics.median(times), _peak_gb() - before)
+
+
+def first_cost(turn: Callable[[], object]) -> Cost:
+    """Call `turn` once, what it does for the first time included."""
+    before = _peak_gb()
+    return Cost(seconds(turn), _peak_gb() - before)
+
+
+def cost_of_command(command: Sequence[str]) -> Cost:
+    """Run a command to its end and return its seconds and the peak of all its memory.
+
+    Raises:
+        RuntimeError: with what it said, when it fails.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        took = time.perf_counter() - start
+        if process.returncode:
+            told.seek(0)
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {told.read()[-2000:]}")
+    return Cost(took, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9)
 
 
 def seconds(turn: Callable[[], object]) -> float:

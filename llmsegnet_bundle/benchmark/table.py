@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import torch
 
-from llmsegnet_bundle.benchmark import many, processes, scan, start, step
+from llmsegnet_bundle.benchmark import big, many, processes, scan, start, step
 from llmsegnet_bundle.benchmark.measure import in_fresh_process
 from llmsegnet_bundle.cases import from_folder
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.precision import has_bf16
 from llmsegnet_bundle.scans import case_name
 
@@ -17,6 +18,8 @@ LA_8 = (2, 2)
 AUTHORS = (4, 4)
 MANY = (50, 100)  # scans
 MANY_SIDE = 192  # voxels
+BIG = (512, 512, 600)  # voxels
+BIG_GB = {2: 4.0, 14: 8.0}  # number of classes -> the most that a mask of such a scan may take
 
 
 class Row(NamedTuple):
@@ -148,6 +151,32 @@ def _many(settings: Settings) -> Iterator[Row]:
         yield Row(what, f"{kept:.2f} GB", f"{memory[0]:.2f} GB", f"{memory[0] / kept:.0%}")
 
 
+def _big(settings: Settings) -> Iterator[Row]:
+    bundle = str(Path(settings.bundle).with_name("pancreas_ct"))
+    size = "x".join(str(side) for side in BIG)
+    for classes, limit_gb in BIG_GB.items():
+        names = ("background", *(f"organ{number}" for number in range(1, classes)))
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            big.write_ct(folder, BIG, classes)
+            big.write_weights(folder / "model.pt", bundle, classes)
+            given = {"model_file": folder / "model.pt", "classes": classes}
+            native, coarse = {"spacing_mm": big.SPACING_MM}, {"spacing_mm": (2.0, 2.0, 2.0)}
+            every_map = {"probabilities": True, "uncertainty": True, "deploy": "mean"}
+            told = {
+                "to mask, native": big.segment(folder, bundle, given | native),
+                "to mask, working grid of 2 mm": big.segment(folder, bundle, given | coarse),
+                "to mask and scores, 2 mm": big.evaluate(folder, bundle, given | coarse | {"class_names": names}),
+            }
+            if classes == 2:
+                told["to mask and every map, 2 mm"] = big.segment(folder, bundle, given | coarse | every_map)
+        for what, cost in told.items():
+            of_limit = f"{cost.memory_gb / limit_gb:.0%}"
+            yield Row(
+                f"{size} CT {what}, {classes} classes", f"{limit_gb:.2f} GB", f"{cost.memory_gb:.2f} GB", of_limit
+            )
+
+
 def _size(settings: Settings) -> Iterator[Row]:
     sides = [(48, 48, 48), (80, 80, 64), (96, 96, 96), (112, 112, 80)]
     costs = []
@@ -171,7 +200,8 @@ def _draw(sides: Sequence[Sequence[int]], costs: Sequence[Sequence[step.Cost]], 
         axes.set(xlabel="million voxels in the batch of 4 crops", ylabel=f"{name.split('_')[0]} of a step ({unit})")
         axes.set(xlim=(0, None), ylim=(0, None))
         axes.legend()
-    figure.savefig(file, dpi=110)
+    with whole_file(file) as part:
+        figure.savefig(part, dpi=110)
 
 
 def _times(what: str, other: float, ours: float) -> Row:
@@ -187,4 +217,5 @@ BENCHMARKS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "processes": _processes,
     "size": _size,
     "many": _many,
+    "big": _big,
 }

@@ -10,7 +10,8 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import merge_kv
 
 from llmsegnet_bundle.bundles.page import read_comments, settings_page
-from llmsegnet_bundle.files import read_mapping, write_texts
+from llmsegnet_bundle.documents import read_mapping
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.networks.description import FOLLOWED
 
 # each config and the parts of the recipe that it is merged from; later parts win
@@ -30,7 +31,7 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     """Write the `configs` folder and `docs/settings.md` of a bundle from the recipe and its `dataset.yaml`.
 
     An id of `dataset.yaml` replaces the one of the recipe in each config that has it, but for paper.json, whose ids
-    stand under `paper`.
+    stand under `paper`. What the metadata takes from an id of train.json, as `@classes`, stands there as its value.
 
     Args:
         bundle: folder of the bundle.
@@ -43,7 +44,8 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     if not dataset_file.is_file():
         raise ValueError(f"{dataset_file} does not exist; a bundle is made from one")
     dataset = read_mapping(dataset_file)
-    paper = dataset.pop("paper", {})
+    if not isinstance(paper := dataset.pop("paper", {}), dict):
+        raise ValueError(f"{dataset_file}: paper must hold keys and values, got {paper!r}")
     recipe = files("llmsegnet_bundle") / "recipe"
     unknown = set(dataset)
     texts = {"logging.conf": (recipe / "logging.conf").read_text(encoding="utf-8")}
@@ -55,7 +57,9 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         config |= paper if name == "paper" else own
         if name in FOLLOWING:
             config |= _followed(_merge([recipe / f"{part}.yaml" for part in CONFIGS["train"]]) | dataset)
-        texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
+        if name == "metadata":
+            config = _described(config, merged["train"])
+        texts[f"{name}.json"] = _as_json(config, dataset_file)
         merged[name] = config
     if unknown:
         raise ValueError(
@@ -65,10 +69,19 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     page = settings_page(told, {name: _comments(recipe, name, dataset_file) for name in told})
     for folder, written in (("configs", texts), ("docs", {"settings.md": page})):
         if not check:
+            for name in written:
+                refuse_input(Path(bundle) / folder / name, [dataset_file])
             write_texts(Path(bundle) / folder, written)
         elif stale := [name for name, text in written.items() if _text(Path(bundle) / folder / name) != text]:
             file = Path(bundle) / folder / stale[0]
             raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
+
+
+def _as_json(config: dict[str, Any], dataset_file: Path) -> str:
+    try:
+        return json.dumps(config, indent=4) + "\n"
+    except TypeError as error:  # such as a date, which YAML has and JSON has not
+        raise ValueError(f"{dataset_file} holds what JSON does not ({error}); put quotes around it") from None
 
 
 def _comments(recipe: Any, name: str, dataset_file: Path) -> dict[str, str]:
@@ -81,6 +94,11 @@ def _comments(recipe: Any, name: str, dataset_file: Path) -> dict[str, str]:
 
 def _text(file: Path) -> str | None:
     return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
+def _described(metadata: dict[str, Any], training: dict[str, Any]) -> Any:
+    """Return metadata with values in the place of references to ids of the training, which its readers do not know."""
+    return ConfigParser(training | {"metadata": metadata}).get_parsed_content("metadata")
 
 
 def _followed(training: Mapping[str, Any]) -> dict[str, Any]:

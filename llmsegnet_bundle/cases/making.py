@@ -12,9 +12,9 @@ import numpy as np
 from llmsegnet_bundle.cases.patients import check_patients, patients_of, warn_of_patients
 from llmsegnet_bundle.cases.presets import preset_lists
 from llmsegnet_bundle.cases.repeats import check_repeats
-from llmsegnet_bundle.cases.split import Datalist, Item, digest, folder_items, scan_item
-from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.scans import PathLike, case_name
+from llmsegnet_bundle.cases.split import Datalist, Item, digest, folder_items, item_files, scan_item
+from llmsegnet_bundle.files import refuse_input, write_texts
+from llmsegnet_bundle.scans import PathLike, case_name, channel_files
 
 Choice = int | str | Path | Sequence[str] | None
 
@@ -115,6 +115,11 @@ def make_split(
     check_repeats(made, workers, content)
     output = Path(output)
     files = [output] if folds is None else [output.with_name(f"{output.stem}_fold{i + 1}.json") for i in range(folds)]
+    lists_read = [choice for choice in (labeled, validation, test, train, exclude) if isinstance(choice, str | Path)]
+    scans_read = [file for item in items.values() for path in item_files(item) for file in channel_files(path)]
+    told = [Path(dataset_dir) / "dataset.json", (patient or "").rpartition(":")[0], *lists_read]
+    for file in files:
+        refuse_input(file, [*told, *scans_read])
     for file, part in zip(files, made, strict=True):
         _write(file, part, Path(dataset_dir))
         print(f"{file}: {', '.join(f'{len(entries)} {key}' for key, entries in part.items())}, digest {digest(part)}")

@@ -1,15 +1,13 @@
 """What there is to segment: files of scans, and folders of DICOM files, however deep they lie."""
 
 import os
-import sys
 from pathlib import Path
 
 from llmsegnet_bundle.cases.split import Item, scan_item
+from llmsegnet_bundle.cases.untaken import tell_untaken, untaken
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, is_scan, scan_files
-from llmsegnet_bundle.scans.dicom import is_dicom
+from llmsegnet_bundle.scans.dicom_kinds import is_dicom
 from llmsegnet_bundle.scans.naming import IMAGES
-
-MOST_LINES = 20  # of what is not taken
 
 
 def images(path: PathLike, in_channels: int = 1) -> list[Item]:
@@ -33,8 +31,7 @@ def images(path: PathLike, in_channels: int = 1) -> list[Item]:
         _search(where, (), in_channels, found, left)
     elif is_scan(where):
         found[where] = case_name(where)
-    for line in [*left[:MOST_LINES], *([f"... and {len(left) - MOST_LINES} more"] if len(left) > MOST_LINES else [])]:
-        print(f"not taken: {line}", file=sys.stderr)
+    tell_untaken(left)
     if not found:
         raise ValueError(
             f"{where}: no scan there; give a {', '.join(IMAGES)} file, a DICOM folder, or a folder of these"
@@ -63,10 +60,10 @@ def _search(folder: Path, parts: tuple[str, ...], in_channels: int, found: dict[
         told = ", ".join(scan.name for scan in scans[:3]) + (", ..." if len(scans) > 3 else "")
         left.append(f"{folder}, which holds {len(scans)} scans ({told}); give this folder, or one scan a folder")
     taken = {*slices, *(file for scan in scans for file in channel_files(scan))}
-    for entry in entries:
-        if entry.is_dir() and entry.resolve() in (folder.resolve(), *folder.resolve().parents):
+    folders = [entry for entry in entries if entry.is_dir()]
+    for entry in folders:
+        if entry.resolve() in (folder.resolve(), *folder.resolve().parents):
             left.append(f"{entry}, which leads back to a folder above it")
-        elif entry.is_dir():
+        else:
             _search(entry, (*parts, entry.name), in_channels, found, left)
-        elif entry not in taken and entry.name != "DICOMDIR":
-            left.append(f"{entry}, which is no scan by its name")
+    left += untaken(folder, taken.union(folders))

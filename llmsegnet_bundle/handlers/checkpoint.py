@@ -33,6 +33,8 @@ class Checkpoint:
     labels, as after more annotation in MONAI Label, step, schedule and optimizer start anew from the weights, and
     `last_before_<time>.pt` keeps what was `last.pt`.
 
+    Weights in `model_file` that this run did not write are first kept beside `last.pt`, under a name with the time.
+
     Args:
         folder: of `last.pt`; made when missing.
         model_file: gets the weights of `network` that `select` chooses; without validation scans the last ones.
@@ -72,7 +74,7 @@ class Checkpoint:
         self.continues = resume
         self.every_s = every_s
         self.writes = idist.get_rank() == 0
-        self.weights = BestWeights(network, self.model_file, validator, select, description, self.writes)
+        self.weights = BestWeights(network, self.model_file, folder, validator, select, description, self.writes)
         self.state = Resume(self.last_file, self.model_file, objects, sampler, total_steps, run, validator, self.writes)
         self.stop = Stop(speaks=self.writes)
         self.saved = False  # or loaded: what lies in the folder is of this run
@@ -109,7 +111,7 @@ class Checkpoint:
     def epoch_done(self, engine: Workflow) -> None:
         """Keep the weights if they are the last or the best yet, as `select` says, and save."""
         content = self._content(engine)
-        self.weights.keep(engine)
+        self.weights.keep(engine, self.state.run_id)
         self._save(content)
         if self.stop.signal and engine.state.iteration < self.total_steps:
             self._stop(engine)

@@ -12,9 +12,9 @@ def loss_fault(engine: Workflow) -> str:
     """Return in words what is wrong with the loss of the last step; "" when it is finite.
 
     Args:
-        engine: whose output has a "loss", and whose loader has a `TwoStreamBatchSampler`.
+        engine: whose outputs have a "loss", and whose loader has a `TwoStreamBatchSampler`.
     """
-    loss = float(torch.as_tensor(engine.state.output["loss"]).detach())
+    loss = float(torch.as_tensor(engine.state.output[0]["loss"]).detach())
     if math.isfinite(loss):
         return ""
     loader = engine.state.dataloader

@@ -1,16 +1,18 @@
 """What a run continues from, and how it goes on: exactly, or with other scans anew from its weights."""
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
 import torch
+from ignite.utils import manual_seed
 from monai.engines import Workflow
-from monai.utils import set_determinism
 from tqdm import tqdm
 
-from llmsegnet_bundle.handlers.state import moment, random_states, read_state, set_random_states
+from llmsegnet_bundle.files import moment
+from llmsegnet_bundle.handlers.state import random_states, read_state, set_random_states
 from llmsegnet_bundle.loading import TwoStreamBatchSampler
 from llmsegnet_bundle.run import Run
 
@@ -45,6 +47,7 @@ class Resume:
         self.run = run
         self.validator = validator
         self.writes = writes
+        self.run_id = uuid.uuid4().hex  # what tells its weights from those of others
 
     def content(self, engine: Workflow) -> dict[str, Any]:
         """Return what `last.pt` gets; nothing where it is not written."""
@@ -56,6 +59,7 @@ class Resume:
             "step": engine.state.iteration,
             "total_steps": self.total_steps,
             "run": self.run.state(),
+            "run_id": self.run_id,
             "best_metric": float(state.best_metric),
             "best_metric_epoch": state.best_metric_epoch,
             "random": random_states(),
@@ -92,9 +96,10 @@ class Resume:
         self.validator.state.best_metric = content["best_metric"]
         self.validator.state.best_metric_epoch = content["best_metric_epoch"]
         self.sampler.start_step = step
+        self.run_id = content.get("run_id", self.run_id)
         set_random_states(content["random"])
         if rank := idist.get_rank():  # the file holds the random states of the first process
-            set_determinism(int(torch.randint(2**31, (rank,))[-1]))
+            manual_seed(int(torch.randint(2**31, (rank,))[-1]))  # and cuDNN stays as it was set
         finished = f"; max_steps {self.total_steps} are done" if step >= self.total_steps else ""
         tqdm.write(f"continuing from step {step} of {self.last_file}{finished}")
         return True

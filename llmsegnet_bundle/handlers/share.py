@@ -34,8 +34,8 @@ class TextShare:
             return
         image = engine.state.batch["image"][:1].to(engine.state.device)
         for name, network in self.networks.items():
-            engine.state.output[f"{name}_text_share"] = text_share(network, image)
-            engine.state.output[f"{name}_balance"] = torch.stack(_balances(network)).mean().item()
+            engine.state.output[0][f"{name}_text_share"] = text_share(network, image)
+            engine.state.output[0][f"{name}_balance"] = torch.stack(_balances(network)).mean().item()
 
 
 @torch.no_grad()

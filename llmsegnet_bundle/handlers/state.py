@@ -1,10 +1,7 @@
 """The state that a run continues from, `last.pt`: written whole, the one before kept, a damaged one told."""
 
-import datetime
 import math
-import os
 import random
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from llmsegnet_bundle.files import whole_file
+from llmsegnet_bundle.files import link_file, moment, whole_file
 
 BEFORE = "last_one_before.pt"
 
@@ -35,7 +32,7 @@ def write_state(content: Mapping[str, Any], file: Path, keep: bool = True) -> No
         with part.open("wb") as stream:
             torch.save(dict(content), stream)
         if keep and file.is_file():
-            _link(file, file.with_name(BEFORE))
+            link_file(file, file.with_name(BEFORE))
     if not keep:
         file.with_name(BEFORE).unlink(missing_ok=True)
 
@@ -64,15 +61,10 @@ def read_state(file: Path, writes: bool = True) -> dict[str, Any]:
     idist.barrier()  # every process has read the files
     if writes:
         kept = file.replace(file.with_name(f"last_damaged_{moment()}.pt"))
-        _link(before, file)
+        link_file(before, file)
         told = f"{file} is damaged ({damage}), now {kept.name}; going on from the one before, of step {content['step']}"
         tqdm.write(told)
     return content
-
-
-def moment() -> str:
-    """Return the time as a part of a file name."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%f")
 
 
 def not_finite_in(state: Any) -> bool:
@@ -139,13 +131,3 @@ def _tensors(state: Any) -> Iterator[Tensor]:
     elif isinstance(state, Mapping | list | tuple):
         for value in state.values() if isinstance(state, Mapping) else state:
             yield from _tensors(value)
-
-
-def _link(source: Path, file: Path) -> None:
-    part = file.with_name(f".{os.getpid()}.{file.name}")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source, part)
-    except OSError:  # of a file system without links
-        shutil.copyfile(source, part)
-    part.replace(file)

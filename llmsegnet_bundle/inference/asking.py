@@ -4,11 +4,13 @@ from torch import nn
 
 from llmsegnet_bundle.inference.windows import ProbabilityInferer
 from llmsegnet_bundle.networks.sides import check_window
+from llmsegnet_bundle.scans.writing import DICOM_SEG
 
 
-def map_postfixes(uncertainty: bool, probabilities: bool) -> list[str]:
-    """Return the postfixes of the maps that a scan gets, the mask last."""
-    return ["entropy", "disagreement"] * uncertainty + ["probs"] * probabilities + ["seg"]
+def map_postfixes(uncertainty: bool, probabilities: bool, format: str = "nifti") -> list[str]:
+    """Return the postfixes of the maps that a scan gets, the mask last; with the format "dicom-seg" as such too."""
+    maps = ["entropy", "disagreement"] * uncertainty + ["probs"] * probabilities + ["seg"]
+    return maps + [DICOM_SEG] * (format == "dicom-seg")
 
 
 def check_answer(network: nn.Module, inferer: ProbabilityInferer) -> None:

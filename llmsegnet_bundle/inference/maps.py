@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -15,9 +16,12 @@ from monai.transforms.utils import allow_missing_keys_mode, convert_applied_inte
 from monai.utils import TraceKeys
 from torch import Tensor
 
+from llmsegnet_bundle.inference.windows import BYTES_PER_VOXEL
 from llmsegnet_bundle.precision import free_bytes
 from llmsegnet_bundle.transforms import WorkingGridd
 from llmsegnet_bundle.transforms.grid import PART_BYTES, resize_slabs
+
+PARTS = (1, 2, 4, 8)  # of a row of windows
 
 
 class MapInferer(Inferer):
@@ -27,11 +31,14 @@ class MapInferer(Inferer):
     one is computed, so that those of a whole scan are never in memory. Only where a step after the working grid moved
     voxels, such as a crop, it is undone on all of them.
 
+    Where memory does not hold what a scan takes, a line tells so beforehand, and each row of windows is asked in parts
+    along that axis: the same answer in less memory, and as many times as long.
+
     Args:
         probs: `ProbabilityInferer`, or another one, whose answer is taken as one slab.
         transform: the preprocessing that the images went through.
         answer: makes maps of a slab's {"pred": probabilities}: "pred", the class of each voxel, and perhaps others.
-        classes: C. Where a scan with so many needs more memory than is free, a line tells so beforehand.
+        classes: C.
         key: of the image in the preprocessing.
 
     Shape:
@@ -67,9 +74,9 @@ class MapInferer(Inferer):
         size = tuple(inputs.shape[2:])
         slabs: Iterable[Tensor]
         in_slabs = hasattr(self.probs, "slabs") and self._on_working_grid(meta)
-        self._warn_of_memory(inputs, meta, in_slabs)
-        if in_slabs:
-            slabs = (slab[0] for slab in self.probs.slabs(inputs, network, *args, **kwargs))
+        parts = self._parts(inputs, meta, in_slabs)
+        if in_slabs:  # map keeps no slab beyond its turn, as a generator would
+            slabs = map(itemgetter(0), self.probs.slabs(inputs, network, *args, parts=parts, **kwargs))
         else:
             whole = MetaTensor(torch.as_tensor(self.probs(inputs, network, *args, **kwargs))[0]).copy_meta_from(meta)
             if not self._on_working_grid(meta):
@@ -84,26 +91,37 @@ class MapInferer(Inferer):
         maps = {name: _one_of_batch(self._on_file(part, meta), as_batch) for name, part in found.items()}
         return maps if len(maps) > 1 else maps["pred"]
 
-    def _warn_of_memory(self, inputs: Tensor, meta: MetaTensor, in_slabs: bool) -> None:
-        need, free = self.bytes_needed(inputs, meta, in_slabs), free_bytes("cpu")
-        if need > free:
-            told = " x ".join(str(side) for side in inputs.shape[2:])
+    def _parts(self, inputs: Tensor, meta: MetaTensor, in_slabs: bool) -> int:
+        """Return how many parts a row of windows is asked in: as few as memory holds, and tell it if several."""
+        free = free_bytes("cpu")
+        may_part = in_slabs and inputs.device.type == "cpu" and inputs.shape[-1] >= self.probs.window[2]
+        able = [parts for parts in PARTS if self.probs.window[2] % parts == 0] if may_part else [1]
+        needs = {parts: self.bytes_needed(inputs, meta, in_slabs, parts) for parts in able}
+        parts = next((parts for parts, need in needs.items() if need <= free), able[-1])
+        if needs[1] > free:
+            sides = " x ".join(str(side) for side in inputs.shape[2:])
+            scan = f"{meta.meta.get('filename_or_obj', 'the scan')} with {sides} voxels on the working grid"
+            way = f"; it is asked in {parts} parts along z, in {needs[parts] / 1e9:.1f} GB and {parts} times as long"
             print(
-                f"warning: {meta.meta.get('filename_or_obj', 'the scan')} with {told} voxels on the working grid needs "
-                f"about {need / 1e9:.1f} GB more, {free / 1e9:.1f} GB are free; a coarser spacing_mm, a flatter window "
-                "or fewer maps need less",
+                f"warning: {scan} needs about {needs[1] / 1e9:.1f} GB more, {free / 1e9:.1f} GB are free"
+                f"{way if parts > 1 else ''}; a coarser spacing_mm, a flatter window or fewer maps need less",
                 file=sys.stderr,
             )
+        return parts
 
-    def bytes_needed(self, inputs: Tensor, meta: MetaTensor, in_slabs: bool) -> int:
+    def bytes_needed(self, inputs: Tensor, meta: MetaTensor, in_slabs: bool, parts: int = 1) -> int:
         """Return about how much memory of the machine an answer takes beside the image."""
         *sides, depth = inputs.shape[2:]
         of_map = self.answer({"pred": torch.ones(self.channels, 1, 1, 1)}).values()
         grids = [done for done in meta.applied_operations if done[TraceKeys.CLASS_NAME] == WorkingGridd.__name__]
         size = grids[-1][TraceKeys.ORIG_SIZE] if grids else inputs.shape[2:]
         maps = math.prod(size) * sum(len(part) * part.element_size() for part in of_map)
-        held = min(depth, 2 * self.probs.window[2]) if in_slabs else 2 * depth  # slices of all classes
-        stitched = 4 * self.channels * math.prod(sides) * held if inputs.device.type == "cpu" else 0
+        held, window = 2 * depth, 0  # slices of all classes
+        if in_slabs:  # those of a part, and what the next row shares with this one
+            deep = self.probs.window[2]
+            held = min(depth, deep // parts + deep - self.probs.strides(inputs.shape[2:])[2])
+            window = math.prod(self.probs.window) * (BYTES_PER_VOXEL + 3 * 4 * self.channels)
+        stitched = 4 * self.channels * math.prod(sides) * held + window if inputs.device.type == "cpu" else 0
         return maps + stitched + min(4 * PART_BYTES, 4 * 4 * self.channels * math.prod(size))
 
     def _on_working_grid(self, meta: MetaTensor) -> bool:
@@ -119,6 +137,7 @@ class MapInferer(Inferer):
                     maps[name] = torch.empty(len(part), *size, dtype=part.dtype)
                 maps[name][..., done : done + part.shape[-1]] = torch.as_tensor(part)
             done += slab.shape[-1]
+            del slab, part  # before the next one is computed
         return maps
 
     def _on_file(self, volume: Tensor, meta: MetaTensor) -> MetaTensor:

@@ -27,6 +27,7 @@ DISTANCES = tuple(f"{kind}_{unit}" for kind in DISTANCE_KINDS for unit in ("voxe
 MEASURES = ("dice", "jaccard", *DISTANCES, "surface_dice", "volume_error", "pred_ml", "label_ml")
 KEYS = (*MEASURES, "missed", "false_alarm")
 EMPTY = ("diagonal", "zero")
+AT_ONCE = 2**22  # voxels whose pairs are counted, as wide numbers of all of a large CT take gigabytes
 
 
 def case_metrics(
@@ -35,7 +36,8 @@ def case_metrics(
     """Return the numbers of one predicted mask, by the keys of `KEYS`; docs/metrics.md defines each of them.
 
     Args:
-        pred, label: binary masks, of any type.
+        pred: binary mask, of any type.
+        label: the same.
         spacing_mm: distance between voxel centers along each axis.
         empty: the distances when one mask is empty: "diagonal" of the image, or "zero" as in the field's papers, which
             also give 0 to all of Dice, Jaccard and distances when both are empty.
@@ -69,11 +71,13 @@ def class_metrics(
     """Return `case_metrics` of each class but the background, then of each region.
 
     Args:
-        pred, label: class index of each voxel.
+        pred: class index of each voxel.
+        label: the same.
         spacing_mm: distance between voxel centers along each axis.
         classes: names of all classes, the background first.
         regions: name -> indices of the classes whose union it is; None for no regions.
-        empty, tolerance_mm: as of `case_metrics`.
+        empty: as of `case_metrics`.
+        tolerance_mm: the same.
 
     Shape: pred and label (H, W, D).
 
@@ -107,8 +111,12 @@ def class_dice(
     check_classes(classes, regions)
     check_options(empty, 0.0)
     count = len(classes)
-    pred_map, label_map = (array.ravel().astype(np.int64) for array in checked_pair(pred, label, count))
-    pairs = np.bincount(label_map * count + pred_map, minlength=count**2).reshape(count, count)  # label, prediction
+    pred_map, label_map = (array.ravel() for array in checked_pair(pred, label, count))
+    pairs = np.zeros((count, count), dtype=np.int64)  # label, prediction
+    for begin in range(0, len(pred_map), AT_ONCE):
+        some = slice(begin, begin + AT_ONCE)
+        both = label_map[some].astype(np.int64) * count + pred_map[some].astype(np.int64)
+        pairs += np.bincount(both, minlength=count**2).reshape(count, count)
     members = {name: [index] for index, name in enumerate(classes) if index} | dict(regions or {})
     scores = {}
     for name, of in members.items():

@@ -10,9 +10,14 @@ import torch
 from torch import Tensor, nn
 
 import llmsegnet_bundle.transforms
-from llmsegnet_bundle.files import file_sha256, whole_file, write_texts
+from llmsegnet_bundle.documents import read_json
+from llmsegnet_bundle.files import file_sha256, refuse_input, whole_file, write_texts
 
 TEXT = "text_embedding"  # the buffer of a network's text
+SHAPE = {
+    "sha256": str,
+    "settings": {"backbone": str, "networks": int, "intensity_transforms": list, "text_embedding": (str, dict)},
+}
 
 
 def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, description: Mapping[str, Any]) -> None:
@@ -37,7 +42,7 @@ def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, descrip
             torch.save(dict(weights), stream)
         content = {"sha256": file_sha256(part), "llmsegnet_bundle": llmsegnet_bundle.__version__, **description}
     text = json.dumps(content, indent=1) + "\n"
-    write_texts(file.parent, {_beside(file).name: text})
+    write_texts(file.parent, {described_in(file).name: text})
 
 
 def weights_file(bundle_root: str | Path, ckpt_dir: str | Path) -> str:
@@ -81,17 +86,15 @@ def read_description(model_file: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: when it is damaged, belongs to other weights, or would call for more than transforms and networks.
     """
-    file = _beside(Path(model_file))
+    file = described_in(Path(model_file))
     if not file.is_file() or not Path(model_file).is_file():
         return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        theirs, settings = content["sha256"], content.get("settings", {})
-    except (ValueError, TypeError, KeyError):
-        theirs = settings = None
-    if not isinstance(theirs, str) or not isinstance(settings, dict):
-        raise ValueError(f"{file} is damaged; give the one that was written with {model_file}, or remove it")
-    if theirs != file_sha256(model_file):
+    advice = f"give the one that was written with {model_file}, or remove it"
+    content = read_json(file, advice, SHAPE)
+    settings = content.get("settings") or {}
+    if "sha256" not in content:
+        raise ValueError(f"{file} has no sha256; {advice}")
+    if content["sha256"] != file_sha256(model_file):
         raise ValueError(
             f"{file} describes other weights than {model_file}; give the one written with it, or remove it"
         )
@@ -112,7 +115,8 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
         raise ValueError(f"model_file: {model_file} does not fit this network ({reason})")
     if not described:
         _check_text(network, weights, model_file)
-        print(f"{model_file} has no {_beside(Path(model_file)).name} beside it; taken as trained with these settings")
+        lacking = described_in(Path(model_file)).name
+        print(f"{model_file} has no {lacking} beside it; taken as trained with these settings")
     network.load_state_dict(weights)
 
 
@@ -132,10 +136,16 @@ def halve_weights(model_file: str | Path, output: str | Path) -> None:
     A tensor with a number that half precision does not hold, as a large variance of batch norm, stays as it is.
 
     Raises:
-        ValueError: when `model_file` is missing or holds no weights.
+        ValueError: when `model_file` is missing or holds no weights, or `output` is a file that is read.
     """
+    source, target = Path(model_file), Path(output)
+    for written in (target, described_in(target)):
+        refuse_input(written, [source, described_in(source)])
+    if target.suffix == ".json":
+        raise ValueError(f"{output} is the name of what describes weights; give one that ends with .pt")
     weights, described = read_weights(model_file), read_description(model_file)
-    described.pop("sha256", None)
+    for name in ("sha256", "run_id"):  # these are others, and no run goes on from them
+        described.pop(name, None)
     halves = {name: _half(value) for name, value in weights.items()}
     write_weights(halves, output, described)
 
@@ -145,7 +155,8 @@ def _half(value: Tensor) -> Tensor:
     return half if torch.isfinite(half).all() else value
 
 
-def _beside(model_file: Path) -> Path:
+def described_in(model_file: Path) -> Path:
+    """Return the JSON file beside weights that says what they are."""
     return model_file.with_suffix(".json")
 
 

@@ -105,8 +105,8 @@ def propose(
         "gpu_steps": "of the published settings; 3,000 on a CPU, and --max_steps for another number",
         "unsupervised_weight": f"{share:.0%} of the training scans are labeled; 0.3 up to {FEW_LABELED:.0%}, else 1.0",
         "intensity_transforms": "0.5 and 99.5 % points of the labeled voxels (nnU-Net)" if ct else "of each scan",
-        "rotate_deg": "small in CT; about the slices' axis alone where these are thick",
-        "scale": "smaller in CT, where sizes are true",
+        "rotate_deg": "small in CT; where slices are thick about their axis alone, else by any angle (nnU-Net)",
+        "scale": "smaller in CT, where sizes are true; larger where slices are thick",
         "mirror": "none in CT, where sides tell organs apart",
         "augment_transforms": "none in CT, where gray values are absolute",
     }
@@ -148,7 +148,8 @@ def _augmentation(ct: bool, spacing_mm: np.ndarray) -> dict[str, Any]:
     if ct:
         turns = {"rotate_deg": [0 if thick.any() and not axis else 5 for axis in thick], "scale": 0.15}
         return turns | {"mirror": [0, 0, 0], "augment_transforms": []}
-    return {"rotate_deg": [30 if axis else 0 for axis in thick]} if thick.any() else {}
+    # measured on ACDC, 3 patients: 0.447 instead of 0.347 with 30 degrees and 0.25 (docs/recipe.md)
+    return {"rotate_deg": [180 if axis else 0 for axis in thick], "scale": 0.5} if thick.any() else {}
 
 
 def _features(strides: Sequence[Sequence[int]] | None) -> float:

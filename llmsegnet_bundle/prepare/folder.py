@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -14,17 +14,19 @@ from tqdm import tqdm
 
 from llmsegnet_bundle.cases import digest, from_file, make_split
 from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.parallel import cores, map_cases
+from llmsegnet_bundle.parallel import cores, map_apart, map_cases
 from llmsegnet_bundle.prepare.datasets import DataSet, data_set
-from llmsegnet_bundle.prepare.layouts import Source, files_below
+from llmsegnet_bundle.prepare.download import fault, files_below
+from llmsegnet_bundle.prepare.layouts import Source
 from llmsegnet_bundle.prepare.record import Record
-from llmsegnet_bundle.prepare.scan import CROPS, UNFINISHED, write_scan
+from llmsegnet_bundle.prepare.scan import CROPS, write_scan
 from llmsegnet_bundle.prepare.summary import summary_lines
 from llmsegnet_bundle.scans import PathLike
 
 SUMMARY = "prepared.txt"
 MB_PER_S = 10.0  # of source read and written by one process; measured: CT as DICOM 12, atria as NRRD 10
-Outcome = dict[str, Any] | str
+Outcome = dict[str, Any] | str  # what the record keeps of a scan, or why it failed
+ENDED: Outcome = "its process was ended, perhaps for lack of memory; run this again with fewer workers"
 
 
 def prepare(
@@ -43,7 +45,8 @@ def prepare(
 
     Args:
         dataset: left_atrium, pancreas_ct or brats19.
-        source: the folder of the download; scans are found anywhere below it.
+        source: the folder of the download; scans are found anywhere below it, and no file elsewhere is read, whatever
+            links and headers in it say.
         output: gets imagesTr, labelsTr, a split file for each preset, prepared.json and the summary prepared.txt.
         crop: "none" keeps scans whole; "body_box" cuts to the body; "label_box" cuts around the label with the margin
             of the papers' protocol, so that no figure on these scans is label-free.
@@ -71,10 +74,12 @@ def prepare(
         raise ValueError(f"workers must be a whole number of at least 1, got {workers!r}")
     if output.exists() and not output.is_dir():
         raise ValueError(f"{output} is a file; give a folder for the prepared scans")
-    found = data.find(files_below(source))
+    files, left = files_below(source)
+    found = data.find(files)
     if not found:
-        raise ValueError(f"{source} holds no scan of {dataset} in a known layout; see docs/data.md, set source")
-    sources, failed = _whole_ones(found)
+        told = "".join(f"failed: {folder}: {reason}\n" for folder, reason in sorted(left.items()))
+        raise ValueError(f"{told}{source} holds no scan of {dataset} in a known layout; see docs/data.md, set source")
+    sources, failed = _whole_ones(found, source)
     options = {"crop": crop, "modality": modality, "whole_tumor": whole_tumor}
     record = Record(output, options)
     todo = [one for one in sources if not record.is_done(one)]
@@ -82,7 +87,7 @@ def prepare(
     if todo:
         _check_space(todo, output, workers or cores())
         failed |= _write_all(todo, data, crop, output, workers or cores(), record)
-    failed |= _of_two_releases(record, data)
+    failed |= _of_two_releases(record, data) | left
     lines = summary_lines(record.scans, data, crop)
     lines += _write_splits(record, data, anew=len(todo) > 0)
     text = "".join(f"{line}\n" for line in lines)
@@ -91,25 +96,26 @@ def prepare(
     print(text, end="")
     if failed:
         told = "\n".join(f"failed: {name}: {reason}" for name, reason in sorted(failed.items()))
-        raise ValueError(f"{told}\n{len(failed)} of {len(found)} scans failed; correct them and run this again")
+        what = f"{len(failed) - len(left)} of {len(found)} scans failed"
+        what += f", {len(left)} folders were not searched" if left else ""
+        raise ValueError(f"{told}\n{what}; correct them and run this again")
     if not todo:
         print("nothing changed")
     return lines
 
 
-def _whole_ones(found: Sequence[Source]) -> tuple[list[Source], dict[str, str]]:
-    """Return the scans with all their files that are there once, and the reason of each other."""
+def _whole_ones(found: Sequence[Source], source: Path) -> tuple[list[Source], dict[str, str]]:
+    """Return the scans that are there once and whose files may be read, and the reason of each other."""
     by_name: dict[str, list[Source]] = {}
     for one in found:
         by_name.setdefault(one.name, []).append(one)
     unfit = {
         name: f"found as {ones[0].images[0]} and {ones[1].images[0]}; leave one of them below source"
-        for name, ones in by_name.items()
         if len(ones) > 1
+        else fault(ones[0], source)
+        for name, ones in by_name.items()
     }
-    for one in found:
-        if lost := [file for file in one.others if not Path(file).is_file()]:
-            unfit[one.name] = f"{lost[0]} does not exist; download the case again"
+    unfit = {name: reason for name, reason in unfit.items() if reason}
     return [ones[0] for name, ones in sorted(by_name.items()) if name not in unfit], unfit
 
 
@@ -131,31 +137,39 @@ def _write_all(
     todo: Sequence[Source], data: DataSet, crop: str, output: Path, workers: int, record: Record
 ) -> dict[str, str]:
     """Write the scans, record each, and return the reason of each that failed."""
-    unfinished = output / UNFINISHED
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
-    for folder in (unfinished, output / "imagesTr", output / "labelsTr"):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in ("imagesTr", "labelsTr"):
+        (output / folder).mkdir(parents=True, exist_ok=True)
     failed = {}
-    work = partial(_try_scan, data=data, crop=crop, output=output)
-    try:
-        for one, outcome in zip(todo, map_cases(work, todo, workers, __name__), strict=True):
-            if isinstance(outcome, str):
-                failed[one.name] = outcome
-                tqdm.write(f"failed: {one.name}: {outcome}", file=sys.stderr)
-            else:
-                record.add(one, outcome)
-    except BrokenProcessPool:
-        raise ValueError("a process was ended, perhaps for lack of memory; run this again with fewer workers") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    for one, outcome in zip(todo, _outcomes(todo, data, crop, output, workers), strict=True):
+        if isinstance(outcome, str):
+            failed[one.name] = outcome
+            tqdm.write(f"failed: {one.name}: {outcome}", file=sys.stderr)
+        else:
+            record.add(one, outcome)
     return failed
+
+
+def _outcomes(todo: Sequence[Source], data: DataSet, crop: str, output: Path, workers: int) -> Iterator[Outcome]:
+    """Yield what came of each scan, also where one ends the process that works on it."""
+    work = partial(_try_scan, data=data, crop=crop, output=output)
+    while todo:
+        done = 0
+        try:
+            for outcome in map_cases(work, todo, workers, __name__):
+                done += 1
+                yield outcome
+            return
+        except BrokenProcessPool:  # by one of those that were worked on, or by the memory that all took together
+            suspects, todo = todo[done : done + workers], todo[done + workers :]
+            yield from map_apart(work, suspects, __name__, ENDED)
 
 
 def _try_scan(one: Source, data: DataSet, crop: str, output: Path) -> Outcome:
     try:
         return write_scan(one, data, crop, output)
-    except (OSError, ValueError) as error:  # such as a full disk
-        return str(error)
+    except Exception as error:  # one bad scan, of whatever kind, never stops the others
+        told = " ".join(str(error).split())
+        return told if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {told}"
 
 
 def _of_two_releases(record: Record, data: DataSet) -> dict[str, str]:

@@ -31,18 +31,6 @@ class Source:
         return named if self.label is None else named | {"label": self.label}
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted; links are followed.
-
-    Raises:
-        ValueError: when it is no folder.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder; set source to the folder of the download")
-    below = [Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names]
-    return sorted(file for file in below if not file.name.startswith("."))  # Macs add ._name to archives
-
-
 def left_atrium(files: Iterable[Path]) -> list[Source]:
     """Find `ID/lgemri.nrrd` with `ID/laendo.nrrd`, and h5 files: `ID/mri_norm2.h5`, `ID.h5`."""
     found = []
@@ -94,4 +82,4 @@ def brats19(files: Iterable[Path], modality: str = "flair") -> list[Source]:
 
 
 def _there(file: Path) -> str | None:
-    return str(file) if file.is_file() else None
+    return str(file) if os.path.lexists(file) else None  # a link to nothing is a label that is lacking

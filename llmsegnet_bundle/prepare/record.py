@@ -1,14 +1,18 @@
 """What was prepared from what, kept beside it, so that it is not done again."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from llmsegnet_bundle.cases import fingerprint
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.prepare.layouts import Source
 
 FILE = "prepared.json"
+ADVICE = "remove it, and all scans are prepared again"
+TYPES = {"source": str, "content": str, "orientation": str, "files": dict, "odd": list}
 
 
 class Record:
@@ -26,11 +30,11 @@ class Record:
         self.output = output
         self.options = json.dumps(options, sort_keys=True)
         self.scans: dict[str, dict[str, Any]] = {}
-        if (file := output / FILE).is_file():
-            try:
-                self.scans = dict(json.loads(file.read_text(encoding="utf-8")))
-            except ValueError:
-                raise ValueError(f"{file} is damaged; remove it, and all scans are prepared again") from None
+        if os.path.lexists(file := output / FILE):
+            self.scans = read_json(file, ADVICE)
+            for name, scan in self.scans.items():
+                if not _is_whole(scan):
+                    raise ValueError(f"{file} is damaged at {name!r}; {ADVICE}")
 
     def is_done(self, source: Source) -> bool:
         """Return whether this very source was prepared with these options, and its files are still there."""
@@ -46,3 +50,11 @@ class Record:
 
     def _mark(self, source: Source) -> str:
         return f"{fingerprint(source.files()).decode()} {self.options}"
+
+
+def _is_whole(scan: Any) -> bool:
+    if not isinstance(scan, dict) or not all(isinstance(scan.get(key), kind) for key, kind in TYPES.items()):
+        return False
+    sizes, odd, held = scan["files"].values(), scan["odd"], scan.get("held", [])
+    whole = isinstance(held, list) and all(isinstance(one, int) for one in (*sizes, *held))
+    return whole and all(isinstance(line, str) for line in odd)

@@ -1,6 +1,5 @@
 """One scan: read, checked, cropped, written."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from llmsegnet_bundle.cases import voxel_hash
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.prepare.datasets import DataSet
 from llmsegnet_bundle.prepare.layouts import MODALITIES, Source
 from llmsegnet_bundle.prepare.placing import place_label
@@ -19,7 +19,6 @@ from llmsegnet_bundle.scans.geometry import is_same_grid
 
 CROPS = ("none", "label_box", "body_box")
 WHOLE = (slice(None),) * 3
-UNFINISHED = ".unfinished"  # folder of files that are being written
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,12 @@ def write_scan(source: Source, data: DataSet, crop: str, output: Path) -> dict[s
     sizes = {}
     # the image first: a label without a scan is an error to other commands
     for file, nifti in [*images.items(), (f"labelsTr/{name}.nii.gz", scan.label)]:
-        part = output / UNFINISHED / file.replace("/", "_")
         if nifti is None:
             (output / file).unlink(missing_ok=True)  # the source had a label when it was prepared before
             continue
-        nib.save(nifti, part)
-        sizes[file] = part.stat().st_size
-        os.replace(part, output / file)
+        with whole_file(output / file) as part:
+            nib.save(nifti, part)
+            sizes[file] = part.stat().st_size
     affine = scan.image.affine
     return {
         "files": sizes,

@@ -44,9 +44,8 @@ def comparison(run: Results, baseline: Results) -> dict[str, Any]:
                 rows.append([measure, kind, *means, means[0] - means[1], _better(measure, pairs), len(pairs)])
     method = (baseline.record.get("settings") or {}).get("method", NOT_RECORDED)
     columns = ["measure", "class", "this run", "baseline", "difference", "cases better", "cases"]
-    identities = [(one.record.get("identity") or {}).get("settings") for one in (baseline, run)]
-    other_settings = changed(*identities) if all(identities) else []
-    return {"method": method, "columns": columns, "rows": rows, "changed": other_settings}
+    before, now = ((one.record.get("identity") or {}).get("settings") or {} for one in (baseline, run))
+    return {"method": method, "columns": columns, "rows": rows, "changed": changed(before, now) if before else []}
 
 
 def pairs_of(run: Results, baseline: Results, measure: str, kind: str) -> list[tuple[float, float]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.report.cases import Case, read_case
 from llmsegnet_bundle.report.overlay import box
 from llmsegnet_bundle.report.pages import render
@@ -39,6 +39,7 @@ def write_viewer(
     Raises:
         ValueError: as `read_case`.
     """
+    refuse_input(output, [scan, mask, label, uncertainty])
     masks = {"mask": mask} | ({} if label is None else {"label": label})
     case = read_case(scan, masks, {} if uncertainty is None else {"uncertainty": uncertainty})
     shown = [viewer_data(case_name(scan), case, PAGE_VOXELS)]

@@ -1,9 +1,10 @@
 """A run folder -> one HTML file."""
 
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
-from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.report import scores, training
 from llmsegnet_bundle.report.pages import NOT_RECORDED, duration, moment, render
 from llmsegnet_bundle.report.results import Results, read_results
@@ -24,7 +25,7 @@ def write_report(
         output: the file to write; None for `report.html` in the run folder.
 
     Raises:
-        ValueError: when a folder is missing or no run, or a file of it is unreadable.
+        ValueError: when a folder is missing or no run, a file of it is unreadable, or `output` is one of them.
 
     Example:
         >>> write_report("runs/demo/train/eval", baseline="runs/demo/train_supervised/eval")
@@ -35,6 +36,7 @@ def write_report(
     file = run.folder / "report.html" if output is None else Path(output)
     if file.is_dir():
         raise ValueError(f"{file} is a folder; give as output the HTML file to write")
+    refuse_input(file, _read(run, other))
     record = run.record
     title = ", ".join([*run.classes, str((record.get("settings") or {}).get("method", "segmentation run"))])
     ended = moment((record.get("sessions") or [{}])[-1].get("ended"))
@@ -62,6 +64,15 @@ def write_report(
     )
     write_texts(file.parent, {file.name: page})
     return file
+
+
+def _read(*runs: Results | None) -> Iterator[Path]:
+    """Yield the files that a report is made of."""
+    for run in filter(None, runs):
+        yield from (file for file in run.folder.iterdir() if file.suffix != ".html")
+        for items in (run.record.get("split") or {}).values():
+            for item in items if isinstance(items, list) else ():
+                yield from (Path(str(path)) for path in item.values())
 
 
 def _figures(run: Results, other: Results | None) -> list[tuple[str, str, str]]:

@@ -1,18 +1,19 @@
 """One DICOM series out of files: slices of one kind, in order, and none missing."""
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, read_itk
+from llmsegnet_bundle.scans.dicom_kinds import is_dicom, is_enhanced
+from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, import_itk, read_itk
 
-MAGIC = b"DICM"  # after 128 bytes; files without it are known by their suffix
-SUFFIX = ".dcm"
 STEP_TOLERANCE_MM = 0.01  # positions are written with few digits
 DIGITS = 3  # of cosines and spacings that are compared
+NEEDED = {"0028|0030": "pixel spacing", "0020|0037": "orientation", "0020|0032": "position"}  # GDCM makes up others
 
 
 class Slice(NamedTuple):
@@ -26,16 +27,6 @@ class Slice(NamedTuple):
     kind: int
 
 
-def is_dicom(file: Path) -> bool:
-    """Say whether a file is a DICOM image by its suffix or its first bytes; the index DICOMDIR is none."""
-    if file.name == "DICOMDIR" or file.name.startswith(".") or not file.is_file():
-        return False
-    if file.suffix.lower() == SUFFIX:
-        return True
-    with file.open("rb") as stream:
-        return stream.read(128 + len(MAGIC))[128:] == MAGIC
-
-
 def read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the voxels (H, W, D) of the one series among files, each slice by its own rescale slope and intercept.
 
@@ -47,8 +38,7 @@ def read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_series(files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    import itk  # takes a second, and is needed for DICOM alone
-
+    itk = import_itk()
     slices = series_slices(files)
     kinds = {one.kind for one in slices}
     floats = (itk.CommonEnums.IOComponent_FLOAT, itk.CommonEnums.IOComponent_DOUBLE)
@@ -61,8 +51,9 @@ def series_slices(files: Sequence[str]) -> list[Slice]:
     """Return the slices of the one series among files, sorted by position; file names do not matter.
 
     Raises:
-        ValueError: when there is no series or several, a file is damaged or holds several frames, slices are missing,
-            doubled, turned, mirrored or of another pixel spacing, or they are sheared (gantry tilt).
+        ValueError: when there is no series or several, a file is damaged, holds several frames or does not say where it
+            lies, slices are missing, doubled, turned, mirrored or of another pixel spacing, or they are sheared
+            (gantry tilt).
     """
     name, found = _one_series(files)
     readable = {Path(file).name for file in found}
@@ -82,14 +73,15 @@ def series_slices(files: Sequence[str]) -> list[Slice]:
 
 
 def _one_series(files: Sequence[str]) -> tuple[str, list[str]]:
-    import itk  # takes a second, and is needed for DICOM alone
-
+    itk = import_itk()
     series: dict[str, list[str]] = {}
     for folder in sorted({str(Path(file).parent) for file in files}):
         names = itk.GDCMSeriesFileNames.New()
-        names.SetUseSeriesDetails(True)  # parts a localizer of another size that shares the series' identifier
-        names.SetDirectory(folder)
-        series |= {f"{uid} in {folder}": list(names.GetFileNames(uid)) for uid in names.GetSeriesUIDs()}
+        names.SetUseSeriesDetails(False)  # they part a series whose slices write a thickness of 1.5 and 1.50
+        with _told_as_damaged(folder):
+            names.SetDirectory(folder)
+            found = {uid: list(filter(is_dicom, map(Path, names.GetFileNames(uid)))) for uid in names.GetSeriesUIDs()}
+        series |= {f"{uid} in {folder}": list(map(str, parts)) for uid, parts in found.items() if parts}
     if not series:
         raise ValueError(f"{Path(files[0]).parent} holds no readable DICOM image; get the series again")
     if len(series) > 1:
@@ -99,19 +91,16 @@ def _one_series(files: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _read_header(file: str) -> Slice:
-    import itk
-
+    itk = import_itk()
     header = itk.GDCMImageIO.New(FileName=file)
-    try:
+    with _told_as_damaged(file):
         header.ReadImageInformation()
-    except RuntimeError as error:
-        reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2]
-        raise ValueError(f"{file} is a damaged DICOM file ({reason[:200]}); get the series again") from None
     frames = header.GetDimensions(2) if header.GetNumberOfDimensions() > 2 else 1
     if frames > 1:
         raise ValueError(
             f"{file} is a multi-frame (Enhanced) DICOM file of {frames} frames; convert it to NIfTI, as by dcm2niix"
         )
+    _check_place(file, header.GetMetaDataDictionary())
     return Slice(
         file,
         np.array([header.GetOrigin(axis) for axis in range(3)]),
@@ -120,6 +109,33 @@ def _read_header(file: str) -> Slice:
         (header.GetDimensions(0), header.GetDimensions(1)),
         header.GetComponentType(),
     )
+
+
+@contextlib.contextmanager
+def _told_as_damaged(path: str) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # of ITK and GDCM
+        reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2]
+        raise ValueError(f"{path} is a damaged DICOM file ({reason[:200]}); get the series again") from None
+
+
+def _check_place(file: str, tags: Any) -> None:
+    if tags.HasKey("0008|0016") and is_enhanced(tags["0008|0016"]):  # says it in sequences, which GDCM reads
+        return
+    for tag, what in NEEDED.items():
+        if not tags.HasKey(tag):
+            raise ValueError(f"{file} has no {what}, so that it has no place in space; get the series again")
+    spacing_mm = tags["0028|0030"].strip()
+    if not all(_is_length(part) for part in spacing_mm.split("\\")):
+        raise ValueError(f"{file} has the pixel spacing {spacing_mm}, must be above 0; get the series again")
+
+
+def _is_length(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
 
 
 def _rounded(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
@@ -131,7 +147,8 @@ def _check_alike(name: str, slices: Sequence[Slice], told: Callable[[Slice], Has
     for one in slices:
         if told(one) != usual:
             file = Path(one.file).name
-            raise ValueError(f"series {name}: {file} has the {what} {told(one)}, others {usual}; get the series again")
+            advice = "leave it out or get the series again"
+            raise ValueError(f"series {name}: {file} has the {what} {told(one)}, others {usual}; {advice}")
 
 
 def _check_turns(name: str, slices: Sequence[Slice]) -> None:
@@ -140,7 +157,7 @@ def _check_turns(name: str, slices: Sequence[Slice]) -> None:
     for one in slices:
         cosines = (one.axes * axes).sum(axis=1)
         if (np.abs(one.axes - axes) > 10.0**-DIGITS * 2).any():
-            mirrored = (np.abs(cosines) > 0.999).all()
+            mirrored = (np.abs(cosines) > 0.999).all() and cosines[2] < 0  # seen from the other side
             way = "is mirrored against the others" if mirrored else "is turned against the others"
             raise ValueError(f"series {name}: {Path(one.file).name} {way}; leave it out or get the series again")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llmsegnet_bundle.scans.dicom import is_dicom
+from llmsegnet_bundle.scans.dicom_kinds import is_dicom
 from llmsegnet_bundle.scans.naming import CHANNEL, channel_files, has_suffix
 
 

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
+from llmsegnet_bundle.scans.itk_files import import_itk
 from llmsegnet_bundle.scans.nifti import copy_geometry
 
 
@@ -36,8 +37,7 @@ def store_image(image: Any, affine: np.ndarray | None, folder: Path) -> Path:
 
         SimpleITK.WriteImage(image, str(file))
     elif _is_itk(image):
-        import itk
-
+        itk = import_itk()
         itk.imwrite(image, str(file))
     else:
         raise ValueError(
@@ -64,8 +64,7 @@ def mask_like(image: Any, mask: nib.Nifti1Image) -> Any:
 
         result = SimpleITK.GetImageFromArray(there)
     else:
-        import itk
-
+        itk = import_itk()
         result = itk.image_from_array(there)
     result.CopyInformation(image)
     return result

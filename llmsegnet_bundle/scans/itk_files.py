@@ -1,14 +1,33 @@
 """Files that ITK reads: NRRD, MetaImage, slices of DICOM."""
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from llmsegnet_bundle.scans.claims import check_claim
+from llmsegnet_bundle.scans.detached import META, NRRD, detached_files
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
+from llmsegnet_bundle.scans.naming import has_suffix
 
 ONE_AT_A_TIME = threading.RLock()  # ITK loads a part at its first use; threads that do so together get half of it
+
+
+def import_itk() -> Any:
+    """Return ITK, whose import takes a second and which few files need.
+
+    It loads a part of itself at its first use, in a working directory of its own, and other threads would not find
+    relative paths meanwhile. It passes over one that is not there, and works without.
+    """
+    import itkConfig
+
+    itkConfig.swig_lib = os.path.join(itkConfig.swig_py, "no folder")
+    import itk
+
+    return itk
 
 
 def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -19,20 +38,44 @@ def read_itk(files: Sequence[str], pixel_type: Any = None) -> tuple[np.ndarray, 
         pixel_type: of ITK, that each file's numbers become; None for the type of the first.
 
     Raises:
-        ValueError: when they are unreadable.
+        ValueError: when they are unreadable, or the voxels lie where `detached_files` reads nothing.
     """
+    detached_files(files[0])
+    with ONE_AT_A_TIME:
+        with _told_in_one_line(files[0]):
+            image_io = _image_io(files[0])
+        sides = [image_io.GetDimensions(axis) for axis in range(image_io.GetNumberOfDimensions())]
+        several = [len(files)] if len(files) > 1 else []
+        check_claim(files[0], sides + several, image_io.GetComponentSize() * image_io.GetNumberOfComponents())
+        with _told_in_one_line(files[0]):
+            return _read(files, pixel_type, image_io)
+
+
+@contextmanager
+def _told_in_one_line(file: str) -> Iterator[None]:
     try:
-        with ONE_AT_A_TIME:
-            return _read(files, pixel_type)
+        yield
     except Exception as error:  # ITK's own and Python's kinds
         reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2] or type(error).__name__
-        raise ValueError(f"{files[0]} cannot be read ({reason[:200]}); copy or convert it again") from None
+        raise ValueError(f"{file} cannot be read ({reason[:200]}); copy or convert it again") from None
 
 
-def _read(files: Sequence[str], pixel_type: Any) -> tuple[np.ndarray, np.ndarray]:
-    import itk  # takes a second, and is not needed for NIfTI
+def _image_io(file: str) -> Any:
+    """Return ITK's reader of a file with its header read.
 
-    image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type)
+    By the file's name, as ITK's own choice goes by content: what is named as another kind may name files to read.
+    """
+    itk = import_itk()
+    kinds = {itk.NrrdImageIO: NRRD, itk.MetaImageIO: META}
+    kind = next((kind for kind, suffixes in kinds.items() if has_suffix(file, suffixes)), itk.GDCMImageIO)
+    image_io = kind.New(FileName=file)
+    image_io.ReadImageInformation()
+    return image_io
+
+
+def _read(files: Sequence[str], pixel_type: Any, image_io: Any) -> tuple[np.ndarray, np.ndarray]:
+    itk = import_itk()
+    image = itk.imread(files[0] if len(files) == 1 else list(files), pixel_type, imageio=image_io)
     voxels = itk.array_from_image(image).T  # ITK has z first
     if image.GetNumberOfComponentsPerPixel() > 1:
         voxels = np.moveaxis(voxels, 0, -1)

@@ -16,6 +16,13 @@ def has_suffix(path: PathLike, suffixes: tuple[str, ...] = IMAGES) -> bool:
     return Path(path).name.lower().endswith(suffixes)
 
 
+def is_voxels_of_header(path: Path) -> bool:
+    """Say whether a file holds the voxels of a NRRD or MetaImage header that lies beside it under the same name."""
+    name = path.name.removesuffix(".gz")
+    stem = name.removesuffix(".raw").removesuffix(".zraw")
+    return stem != name and any(path.with_name(stem + suffix).is_file() for suffix in (".nhdr", ".mhd"))
+
+
 def channel_files(image: PathLike) -> list[Path]:
     """Return the files of a scan: the one of its name, or where there is none those of its channels, in order."""
     path = Path(image)

@@ -6,8 +6,9 @@ import nibabel as nib
 import numpy as np
 from nibabel.openers import ImageOpener
 
+from llmsegnet_bundle.scans.claims import check_claim
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
-from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME
+from llmsegnet_bundle.scans.itk_files import ONE_AT_A_TIME, import_itk
 from llmsegnet_bundle.scans.naming import PathLike
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
@@ -30,9 +31,10 @@ def read_nifti(path: PathLike) -> tuple[np.ndarray, nib.Nifti1Header]:
     except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
         raise _unreadable(path, error) from None
     scaling = [float(header[key]) for key in ("scl_slope", "scl_inter")]
-    if not np.isfinite(scaling).all():
+    if scaling[0] != 0 and not np.isfinite(scaling).all():  # with a slope of 0 nothing is scaled
         told = f"scl_slope {scaling[0]:g} and scl_inter {scaling[1]:g}"
         raise ValueError(f"{path} has {told}, so that its numbers mean nothing; correct its header")
+    check_claim(path, image.shape, image.get_data_dtype().itemsize)
     try:
         return np.asanyarray(image.dataobj), header
     except Exception as error:
@@ -41,19 +43,28 @@ def read_nifti(path: PathLike) -> tuple[np.ndarray, nib.Nifti1Header]:
 
 def nifti_affine(header: nib.Nifti1Header) -> np.ndarray:
     """Return the affine in RAS mm: the sform if it has a code, else the qform if it has one, else nibabel's default."""
-    return _in_mm(header, header.get_best_affine())
+    positive = header.copy()
+    positive["pixdim"][1:4] = np.abs(header["pixdim"][1:4])  # as nibabel takes what some converters write
+    return _in_mm(header, positive.get_best_affine())
 
 
 def nifti_forms(path: PathLike) -> list[np.ndarray]:
-    """Return every affine in RAS mm that a program may take from a file: its sform, its qform, ITK's reading."""
+    """Return every affine that a program may take from a file, in RAS mm: its sform, its qform, ITK's reading.
+
+    The last one has the numbers as they stand there, where their unit is another: who saves a label with nibabel by the
+    affine of its scan keeps the numbers and not the unit.
+    """
     header = cast(nib.Nifti1Image, nib.load(path)).header
     forms = [nifti_affine(header)]
     try:
         qform = header.get_qform(coded=True)[0]
     except ValueError:  # no rotation
         qform = None
+    forms += [] if qform is None else [_in_mm(header, qform)]
     seen_by_itk = _itk_affine(path)
-    return forms + ([] if qform is None else [_in_mm(header, qform)]) + ([] if seen_by_itk is None else [seen_by_itk])
+    forms += [] if seen_by_itk is None else [seen_by_itk]
+    stored = header.get_best_affine()
+    return forms if np.array_equal(stored, forms[0]) else [*forms, stored]
 
 
 def as_bytes(header: nib.Nifti1Header) -> np.ndarray:
@@ -71,9 +82,14 @@ def from_bytes(block: Any) -> nib.Nifti1Header:
 def copy_geometry(header: nib.Nifti1Header) -> nib.Nifti1Header:
     """Return a new header with both coordinate systems, their codes and the unit of another."""
     own = nib.Nifti1Header()
+    set_geometry(own, header)
+    return own
+
+
+def set_geometry(own: nib.Nifti1Header, header: nib.Nifti1Header) -> None:
+    """Give a header both coordinate systems, their codes and the unit of another, just as they stand there."""
     for key in GEOMETRY:
         own[key] = header[key]
-    return own
 
 
 def _in_mm(header: nib.Nifti1Header, affine: np.ndarray) -> np.ndarray:
@@ -90,8 +106,7 @@ def _itk_affine(path: PathLike) -> np.ndarray | None:
 
 
 def _ask_itk(path: PathLike) -> np.ndarray | None:
-    import itk  # takes a second, and is needed for few files
-
+    itk = import_itk()
     image_io = itk.NiftiImageIO.New(FileName=str(path))
     try:
         image_io.ReadImageInformation()

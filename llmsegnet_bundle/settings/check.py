@@ -7,6 +7,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
+import llmsegnet_bundle
+from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.settings.components import arguments
 from llmsegnet_bundle.settings.config import committed, evaluated_config, is_code, references, started_ids
@@ -23,15 +25,28 @@ def check() -> None:
     when all plain values are right, as it may depend on them.
 
     Raises:
-        ValueError: also when `bundle_root` is no bundle.
+        ValueError: also when `bundle_root` is no bundle, or one of another version of this package.
     """
     config = evaluated_config()
     root = Path(str(config.get_parsed_content("bundle_root")))
     if not (root / "configs" / "metadata.json").is_file():
         raise ValueError(f"bundle_root: {root.resolve()} is no bundle; give --bundle_root bundles/NAME")
+    _check_version(root)
     unknown = _unknown(config.get(), committed(root, config.get()), started_ids())
     if faults := [*unknown, *_faults(config, code=False)] or _faults(config, code=True):
         raise ValueError("\n".join(dict.fromkeys(faults)))
+
+
+def _check_version(root: Path) -> None:
+    """Raise ValueError when a version of this package that differs in more than its last number wrote the configs."""
+    metadata = read_mapping(root / "configs" / "metadata.json")
+    made = metadata.get("required_packages_version", {}).get("llmsegnet-bundle")
+    here = llmsegnet_bundle.__version__
+    if made is not None and made.split(".")[:2] != here.split(".")[:2]:
+        raise ValueError(
+            f"bundle_root: the configs of {root} are of version {made} of llmsegnet-bundle, this is {here}; run "
+            f"`python -m llmsegnet_bundle assemble {root}`, or install llmsegnet-bundle=={made}"
+        )
 
 
 def _faults(config: ConfigParser, code: bool) -> list[str]:

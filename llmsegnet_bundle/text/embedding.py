@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from llmsegnet_bundle.files import whole_file
+from llmsegnet_bundle.files import refuse_input, whole_file
 from llmsegnet_bundle.text.bank import write_bank
 from llmsegnet_bundle.text.encoders import encode
 from llmsegnet_bundle.text.texts import group_texts, read_texts
@@ -64,7 +64,7 @@ def load_embedding(path: str | Path) -> Tensor | None:
     metadata, embedding = _read(path)
     if metadata.get("sha256") != embedding_sha256(embedding):
         raise ValueError(f"text_embedding: {path} is not as `embed` wrote it (its sha256 differs); write it again")
-    told = json.loads(metadata.get("provenance", "{}"))
+    told = _provenance(path, metadata)
     form, fits = "(P, E)", embedding.ndim == 2
     if names := told.get("organs"):
         form, fits = f"(O, C - 1, P, E) of {', '.join(names)}", embedding.ndim == 4 and len(embedding) == len(names)
@@ -78,7 +78,7 @@ def load_embedding(path: str | Path) -> Tensor | None:
 def load_provenance(path: str | Path) -> dict[str, Any]:
     """Return what `save_embedding` was told of an embedding's origin, and its `sha256`, as far as the file has them."""
     metadata, _ = _read(path)
-    return {**json.loads(metadata.get("provenance", "{}")), "sha256": metadata.get("sha256")}
+    return {**_provenance(path, metadata), "sha256": metadata.get("sha256")}
 
 
 def describe_embedding(path: str | Path) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def describe_embedding(path: str | Path) -> dict[str, Any]:
         ValueError: when the file is missing or no such file.
     """
     metadata, embedding = _read(path)
-    origin = json.loads(metadata.get("provenance", "{}"))
+    origin = _provenance(path, metadata)
     told = {key: origin[key] for key in DESCRIBED if key in origin}
     return {"sha256": embedding_sha256(embedding), "shape": list(embedding.shape), **told}
 
@@ -105,10 +105,11 @@ def embed(
         like: the embedding file that a control replaces.
 
     Raises:
-        ValueError: when the texts are unfit, two are of one organ, one has more classes or texts than another, or the
-            encoder is missing or does not fit them.
+        ValueError: when the texts are unfit, two are of one organ, one has more classes or texts than another, the
+            encoder is missing or does not fit them, or `output` is a file that is read.
     """
     files = [texts] if isinstance(texts, str | Path) else list(texts)
+    refuse_input(output, [*files, like, *(one for one in [str(encoder).partition(":")[2]] if one)])
     contents = [read_texts(file) for file in files]
     content, groups = contents[0], group_texts(contents[0])
     if len(files) > 1:
@@ -130,8 +131,9 @@ def export_bank(output: str | Path, embeddings: Sequence[str | Path]) -> None:
     """Write the vectors of embedding files into one bank, labeled by organ or class.
 
     Raises:
-        ValueError: when a file is unfit, or their vectors are not of one size.
+        ValueError: when a file is unfit or the output too, or their vectors are not of one size.
     """
+    refuse_input(output, embeddings)
     labels: list[str] = []
     rows: list[Tensor] = []
     for file in embeddings:
@@ -181,6 +183,16 @@ def _read(path: str | Path) -> tuple[dict[str, str], Tensor]:
             return file.metadata() or {}, file.get_tensor(KEY)
     except SafetensorError as error:
         raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
+
+
+def _provenance(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        told = json.loads(metadata.get("provenance", "{}"))
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise ValueError(f"text_embedding: {path} has a damaged provenance; write it again by `embed`")
+    return told
 
 
 def embedding_sha256(data: Tensor) -> str:

@@ -4,6 +4,7 @@ from llmsegnet_bundle.transforms.answer import (
     AlignLabeld,
     CheckScand,
     FillBackgroundd,
+    MarkUncertaind,
     SaveCased,
     SplitMapsd,
     Uncertaintyd,
@@ -11,6 +12,7 @@ from llmsegnet_bundle.transforms.answer import (
 from llmsegnet_bundle.transforms.chain import chain
 from llmsegnet_bundle.transforms.compact import CompactFractionsd
 from llmsegnet_bundle.transforms.crop import AffineCropd
+from llmsegnet_bundle.transforms.dicom import SaveDicomSegd
 from llmsegnet_bundle.transforms.grid import WorkingGridd
 from llmsegnet_bundle.transforms.merging import MergeLabelsd
 from llmsegnet_bundle.transforms.organ import OrganIndexd
@@ -21,9 +23,11 @@ __all__ = [
     "CheckScand",
     "CompactFractionsd",
     "FillBackgroundd",
+    "MarkUncertaind",
     "MergeLabelsd",
     "OrganIndexd",
     "SaveCased",
+    "SaveDicomSegd",
     "SplitMapsd",
     "Uncertaintyd",
     "WorkingGridd",

@@ -39,7 +39,7 @@ class WorkingGridd(MapTransform, InvertibleTransform):
         probs (C, h, w, d) -> (C, H, W, D), class by class.
 
     Raises:
-        ValueError: when `spacing_mm` is not three numbers above 0.
+        ValueError: when `spacing_mm` is not three numbers above 0, or a scan is less than half a working voxel long.
     """
 
     def __init__(
@@ -60,7 +60,9 @@ class WorkingGridd(MapTransform, InvertibleTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             volume = result[key]
-            size = working_size(volume.shape[1:], affine_to_spacing(volume.affine), self.spacing_mm)
+            own_mm = affine_to_spacing(volume.affine)
+            _check_extent(volume, own_mm, self.spacing_mm)
+            size = working_size(volume.shape[1:], own_mm, self.spacing_mm)
             if key == self.label_key:
                 fractions = [resize((volume == c).float(), size) for c in range(self.classes)]
                 result[key] = self._traced(torch.cat(fractions), volume, size)
@@ -97,6 +99,15 @@ class WorkingGridd(MapTransform, InvertibleTransform):
             transform_info=self.get_transform_info(),
         )
         return MetaTensor(resized).copy_meta_from(meta)
+
+
+def _check_extent(volume: Tensor, own_mm: Sequence[float], working_mm: Sequence[float]) -> None:
+    extent_mm = [int(side) * float(step) for side, step in zip(volume.shape[1:], own_mm, strict=True)]
+    if any(extent < working / 2 for extent, working in zip(extent_mm, working_mm, strict=True)):
+        file = getattr(volume, "meta", {}).get("filename_or_obj", "the scan")
+        told, grid = (" x ".join(f"{value:.3g}" for value in values) for values in (extent_mm, working_mm))
+        advice = "correct the spacing or its unit in the header"
+        raise ValueError(f"{file} is {told} mm in all, too small for working voxels of {grid} mm; {advice}")
 
 
 def working_size(size_voxel: Sequence[int], spacing_mm: Sequence[float], working_mm: Sequence[float]) -> list[int]:
@@ -154,6 +165,8 @@ def resize_slabs(
             if depth != size[2]:
                 part = part @ weights[begin_part:end_part, done:stop].to(part)
             yield resize(part, [*size[:2], stop - done])
+            del part  # else it would hold the slab while the next one is computed
             done = stop
         needed = int(first[done]) if done < size[2] else depth
-        held, begin = held[..., needed - begin :], needed
+        held, begin = held[..., needed - begin :].clone(), needed  # a view would hold the slab
+        del slab

@@ -1,4 +1,3 @@
-import fcntl
 import json
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from plans import FakeCommands, plan_of, variant, write_scores
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.ablation.ablate import plan_runs, run_all, time_left
 from llmsegnet_bundle.ablation.child import Stopped
+from llmsegnet_bundle.locks import locked
 from llmsegnet_bundle.phantom import write_phantom
 
 
@@ -129,11 +129,11 @@ def test_check_prints_the_runs_and_writes_nothing(tmp_path, monkeypatch, capsys)
 
 def test_second_ablation_in_a_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["llmsegnet_bundle", "ablate", str(plan_file(tmp_path, "scans"))])
-    (tmp_path / "out").mkdir()
-    with (tmp_path / "out/.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(SystemExit, match=r"another ablation is at work in .*out; wait for it"):
-            main()
+    with (
+        locked(tmp_path / "out", "ablation", "output_dir"),
+        pytest.raises(SystemExit, match=r"another ablation is at work in .*out; wait for it"),
+    ):
+        main()
 
 
 @pytest.mark.slow

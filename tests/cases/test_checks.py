@@ -1,4 +1,5 @@
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -171,6 +172,20 @@ def test_check_scans_reads_again_only_what_changed(tmp_path, monkeypatch):
         check_scans(lists, cache_dir=cache_dir)
 
 
+DAMAGED = ["", "{", "null", "[]", "5", '{"MARK": null}', '{"MARK": 5}', '{"MARK": ["a"]}', "[" * 2_000_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: content[:12])
+def test_damaged_memory_is_forgotten_and_all_is_read_again(content, tmp_path, monkeypatch):
+    lists = from_folder(folder(tmp_path), validation=2, labeled=2)
+    memory = tmp_path / "cache/checked.json"
+    check_scans(lists, cache_dir=memory.parent)
+    before = json.loads(memory.read_text())
+    memory.write_text(content.replace("MARK", next(iter(before))))
+    check_scans(lists, cache_dir=memory.parent)
+    assert json.loads(memory.read_text()) == before
+
+
 @pytest.mark.slow
 def test_threads_that_ask_itk_at_once_all_get_an_answer(tmp_path):
     script = """
@@ -184,3 +199,28 @@ check_scans({"labeled": pairs}, workers=8)
         save_by_itk(np.ones(SHAPE, np.uint8), tmp_path / f"{i}.nii", tmp_path / f"{i}_seg.nii")
     # in a process of its own, where no part of ITK is loaded
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], check=True)
+
+
+def test_stopped_check_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "AT_ONCE", 2)
+    lists = from_folder(folder(tmp_path), validation=2, labeled=2)
+    items = [*lists["labeled"], *lists["unlabeled"], *lists["validation"]]
+    read, stopping, whole = [], [True], checks._check_scan
+    fourth = items[3]["image"]
+
+    def check(image, *rest):
+        read.append(image)
+        if image == fourth and stopping:
+            raise KeyboardInterrupt
+        return whole(image, *rest)
+
+    monkeypatch.setattr(checks, "_check_scan", check)
+    with pytest.raises(KeyboardInterrupt):
+        check_scans(lists, cache_dir=tmp_path / "cache", workers=1)
+    read.clear()
+    stopping.clear()
+    check_scans(lists, cache_dir=tmp_path / "cache", workers=1)
+    assert sorted(read) == sorted(item["image"] for item in items[2:])
+    read.clear()
+    check_scans(lists, cache_dir=tmp_path / "cache", workers=1)
+    assert not read

@@ -17,6 +17,7 @@ from llmsegnet_bundle.precision import autocast, fast_layout, free_bytes, has_bf
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA card"),
+    pytest.mark.filterwarnings("default"),  # of drivers and libraries that we never saw
 ]
 CROP = {"crop": [48, 48, 48], "spacing_mm": [0.625] * 3}
 
@@ -36,12 +37,12 @@ def trained(scans, folder, **overrides):
 def test_training_runs_with_the_cache_on_the_card(scans, tmp_path):
     parser = run(["train"], scans, tmp_path, **CROP)
     assert parser.get_parsed_content("train#dataset").image(0).device.type == "cuda"
-    assert parser.get_parsed_content("train#trainer").state.output["loss"] > 0
+    assert parser.get_parsed_content("train#trainer").state.output[0]["loss"] > 0
 
 
 def test_training_runs_with_crops_from_disk_and_from_workers(scans, tmp_path):
-    assert trained(scans, tmp_path / "disk", cache_mode="disk").state.output["loss"] > 0
-    assert trained(scans, tmp_path / "workers", workers=2).state.output["loss"] > 0
+    assert trained(scans, tmp_path / "disk", cache_mode="disk").state.output[0]["loss"] > 0
+    assert trained(scans, tmp_path / "workers", workers=2).state.output[0]["loss"] > 0
 
 
 def test_training_in_float16_scales_its_losses(scans, tmp_path, monkeypatch):
@@ -53,7 +54,7 @@ def test_training_in_float16_scales_its_losses(scans, tmp_path, monkeypatch):
 
 def test_baseline_trains(scans, tmp_path):
     parser = run(["train_supervised"], scans, tmp_path, **CROP)
-    assert parser.get_parsed_content("train#trainer").state.output["loss"] > 0
+    assert parser.get_parsed_content("train#trainer").state.output[0]["loss"] > 0
 
 
 def test_stopped_run_goes_on(scans, tmp_path):
@@ -62,7 +63,7 @@ def test_stopped_run_goes_on(scans, tmp_path):
 
 
 def test_deterministic_training_repeats_itself(scans, tmp_path):
-    losses = [trained(scans, tmp_path / name, deterministic=True).state.output["loss"] for name in "ab"]
+    losses = [trained(scans, tmp_path / name, deterministic=True).state.output[0]["loss"] for name in "ab"]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
@@ -87,10 +88,12 @@ def test_layouts_answer_alike(backbone):
 
 def test_big_volume_is_segmented_and_its_memory_comes_back():
     pair = LLMSegNetPair(*(LLMSegNet(VNet(base_filters=4), None) for _ in range(2))).eval().cuda()
+    inferer = ProbabilityInferer((96, 96, 96))
+    inferer(torch.rand(1, 1, 96, 96, 96, device="cuda"), pair)  # loads what cuDNN and cuBLAS keep
     before = free_bytes("cuda")
     image = torch.rand(1, 1, 320, 320, 320, device="cuda")
-    probs = ProbabilityInferer((96, 96, 96))(image, pair)
-    torch.testing.assert_close(probs.sum(dim=1).mean(), torch.ones((), device="cuda"))
+    probs = inferer(image, pair)
+    torch.testing.assert_close(probs.sum(dim=1).mean().cpu(), torch.ones(()))  # a small card stitches on the CPU
     del image, probs
     assert free_bytes("cuda") > 0.95 * before
 

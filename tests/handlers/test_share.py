@@ -33,14 +33,14 @@ def test_share_is_that_of_the_text_and_leaves_the_network_as_it_was(fusion):
 
 class Steps(Trainer):
     def _iteration(self, engine, batchdata):
-        return {"loss": torch.tensor(1.0)}
+        return [{"loss": torch.tensor(1.0)}]
 
 
 def test_share_is_in_the_output_of_the_last_step_of_an_epoch_of_networks_with_text():
     batch = {"image": torch.rand(2, 1, 32, 32, 32)}
     seen, nets = [], {"alpha": network("decoder"), "beta": network(text=False)}
     trainer = Steps("cpu", 2, [batch] * 4, epoch_length=2, handlers=[TextShare(nets)])
-    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: seen.append(dict(engine.state.output)))
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: seen.append(dict(engine.state.output[0])))
     trainer.run()
     assert [sorted(output) for output in seen] == [["loss"], ["alpha_balance", "alpha_text_share", "loss"]] * 2
     assert seen[1]["alpha_balance"] == 1.0

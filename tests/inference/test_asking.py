@@ -8,6 +8,7 @@ from llmsegnet_bundle.networks import LLMSegNetPair, VNet
 def test_mask_is_the_last_of_the_maps():
     assert map_postfixes(False, False) == ["seg"]
     assert map_postfixes(True, True) == ["entropy", "disagreement", "probs", "seg"]
+    assert map_postfixes(False, False, "dicom-seg") == ["seg", "seg.dcm"]
 
 
 def test_answer_that_the_network_cannot_give_is_refused():

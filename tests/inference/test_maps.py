@@ -89,12 +89,36 @@ def test_scan_that_memory_does_not_hold_is_told_and_answered(free, told, monkeyp
     item = transform({"image": image})
     found = MapInferer(ProbabilityInferer((8, 8, 8)), transform, ARGMAX, classes=3)(item["image"][None], network)
     assert found.shape == (1, 1, 20, 37, 24)
-    line = r"warning: big.nii.gz with 48 x 5 x 18 voxels on the working grid needs about 0\.\d GB more, 0.0 GB are"
+    line = r"warning: big.nii.gz with 48 x 5 x 18 voxels on the working grid needs about 0\.\d GB more, 0.0 GB are free"
+    line += "; it is asked in 8 parts along z, in 0.0 GB and 8 times as long; a coarser spacing_mm"
     assert bool(re.search(line, capsys.readouterr().err)) == told
 
 
+def test_scan_asked_in_parts_gets_the_maps_of_one_asked_at_once(monkeypatch):
+    transform = preprocessing([1.0, 2.0, 1.0])
+    batch = transform({"image": blobs(12, 32, 8)})["image"][None]
+    inferer = MapInferer(ProbabilityInferer((8, 8, 8)), transform, Compose([KEEP, ARGMAX]), classes=3)
+    needs = [inferer.bytes_needed(batch, batch[0], True, parts) for parts in (1, 2, 4, 8)]
+    assert needs == sorted(needs, reverse=True)
+    asked, wanted = [], inferer(batch, network)
+
+    def counted(windows):
+        asked.append(len(windows))
+        return network(windows)
+
+    inferer(batch, counted)
+    windows = sum(asked)
+    for parts, free in ((1, needs[0]), (4, needs[2]), (8, 0)):
+        monkeypatch.setattr(maps, "free_bytes", lambda device, free=free: free)
+        asked.clear()
+        found = inferer(batch, counted)
+        assert sum(asked) == parts * windows
+        torch.testing.assert_close(found["probs"], wanted["probs"], rtol=1e-5, atol=1e-6)
+
+
 def test_memory_grows_with_the_window_and_not_with_the_depth():
-    inferer = MapInferer(ProbabilityInferer((96, 96, 96)), preprocessing(None), ARGMAX, classes=14)
+    probs = ProbabilityInferer((96, 96, 96), (48, 48, 48))
+    inferer = MapInferer(probs, preprocessing(None), ARGMAX, classes=14)
     meta = MetaTensor(torch.empty(0))
     need = [inferer.bytes_needed(torch.empty(1).expand(1, 1, 512, 512, depth), meta, True) for depth in (300, 600)]
     assert need[1] - need[0] == 512 * 512 * 300  # a byte a voxel of the mask

@@ -8,6 +8,7 @@ import torch
 from bundle_runs import ROOT, refused, workflow
 
 from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.inference import beside
 
 PANCREAS = ROOT / "bundles/pancreas_ct"
 REAL_CT = ROOT.parent / "shared/data/ct_example/example_ct.nii.gz"
@@ -154,6 +155,35 @@ def test_what_is_done_is_skipped_unless_asked(folder, weights, tmp_path, capsys)
     before = (masks / "a_seg.nii.gz").stat().st_mtime_ns
     segment(folder, masks, weights, overwrite=True)
     assert (masks / "a_seg.nii.gz").stat().st_mtime_ns > before
+
+
+def test_reading_and_writing_beside_the_network_gives_the_same_maps(folder, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(beside, "making_threads", lambda items: 2)
+    maps = []
+    for name in ("apart", "beside"):
+        with pytest.raises(RuntimeError) as stop:
+            segment(folder, tmp_path / name, weights, probabilities=True, **{"run#0#beside": name == "beside"})
+        told = told_in_one_line(stop.value).replace(name, "")
+        found = {file.name: np.asarray(nib.load(file).dataobj) for file in sorted((tmp_path / name).iterdir())}
+        maps.append((told, found))
+    (told, apart), (told_beside, found) = maps
+    assert told_beside == told
+    assert list(found) == list(apart) == [f"{scan}_{map}.nii.gz" for scan in "az" for map in ("probs", "seg")]
+    for name, voxels in apart.items():
+        np.testing.assert_array_equal(found[name], voxels)
+
+
+def test_scan_with_a_map_that_cannot_be_written_beside_gets_no_mask(folder, weights, tmp_path):
+    for name in ("four", "nan", "short"):
+        (folder / f"{name}.nii.gz").unlink()
+    (tmp_path / "masks/a_probs.nii.gz").mkdir(parents=True)
+    with refused(r"a\.nii\.gz: .*a_probs\.nii\.gz", lines=2):
+        segment(folder, tmp_path / "masks", weights, probabilities=True, **{"run#0#beside": True})
+    assert sorted(file.name for file in (tmp_path / "masks").iterdir()) == [
+        "a_probs.nii.gz",
+        "z_probs.nii.gz",
+        "z_seg.nii.gz",
+    ]
 
 
 def test_maps_of_uncertainty_and_probability(weights, tmp_path):

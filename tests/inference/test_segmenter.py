@@ -9,6 +9,7 @@ import pytest
 import SimpleITK
 import torch
 from bundle_runs import BUNDLE, workflow
+from dicom_series import laid_on, series
 
 import llmsegnet_bundle
 from llmsegnet_bundle.inference.segmenter import segment_files
@@ -75,6 +76,25 @@ def test_command_writes_the_same_mask_quietly(bundle, image, expected, tmp_path,
     told = capsys.readouterr()
     assert told.out.count("\n") == 1  # that these weights are not described
     assert told.err == ""
+
+
+def test_dicom_series_gets_its_mask_as_dicom_seg_too(bundle, tmp_path, caplog):
+    series(tmp_path / "scans/a")
+    highdicom = pytest.importorskip("highdicom", reason="highdicom is not installed")
+    segment_files(tmp_path / "scans", tmp_path / "masks", bundle, format="dicom-seg", **SMALL)
+    assert "nvImageCodec" not in caplog.text  # of MONAI, where pydicom is installed
+    mask = nib.load(tmp_path / "masks/a_seg.nii.gz")
+    voxels = np.asarray(mask.dataobj)
+    assert 0 < voxels.mean() < 1
+    seg = highdicom.seg.segread(tmp_path / "masks/a_seg.dcm")
+    volume = seg.get_volume(combine_segments=True)
+    np.testing.assert_array_equal(laid_on(volume, mask.affine, voxels.shape), voxels)
+    assert seg.SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "82471001"
+    before = (tmp_path / "masks/a_seg.dcm").stat().st_mtime_ns
+    segment_files(tmp_path / "scans", tmp_path / "masks", bundle, format="dicom-seg", **SMALL)
+    assert (tmp_path / "masks/a_seg.dcm").stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match="format: must be nifti or dicom-seg, got 'seg'"):
+        segment_files(tmp_path / "scans", tmp_path / "masks", bundle, format="seg", **SMALL)
 
 
 @pytest.mark.parametrize("kind", ["ITK", "SimpleITK"])

@@ -138,6 +138,61 @@ def test_alternate_asks_each_network_at_every_second_window():
     torch.testing.assert_close(alone, torch.full_like(alone, 0.75))
 
 
+def test_alternate_asks_all_windows_of_a_network_in_one_pass():
+    passes = []
+
+    class Counted(torch.nn.Module):
+        def forward(self, windows, text=None):
+            passes.append(len(windows))
+            return torch.cat([-windows, windows], dim=1)
+
+    pair = LLMSegNetPair(Counted(), Counted()).eval()
+    ProbabilityInferer((4, 4, 4), (4, 4, 4), alternate=True, batch=3)(torch.rand(1, 1, 12, 8, 8), pair)
+    assert passes == [3] * 4  # of 6 windows in each of 2 rows
+
+
+class OnCard(torch.Tensor):
+    """A tensor that says it lies on a GPU."""
+
+    is_cuda = property(lambda self: True)
+
+
+def test_windows_are_stitched_on_the_cpu_where_a_card_has_no_room(monkeypatch):
+    image, inferer = torch.rand(1, 1, 8, 8, 20), ProbabilityInferer((8, 8, 8))
+    pair = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 1)).eval()
+    wanted = inferer(image, pair)
+    stitch_all, tries = SlidingWindowInferer.__call__, []
+
+    def full_card(self, *args, **kwargs):
+        tries.append(self.cpu_thresh)
+        if len(tries) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return stitch_all(self, *args, **kwargs)
+
+    monkeypatch.setattr(SlidingWindowInferer, "__call__", full_card)
+    found = inferer(image.as_subclass(OnCard), pair)
+    torch.testing.assert_close(found.as_subclass(torch.Tensor), wanted)
+    assert tries == [None] + [8 * 8 * 8 - 1] * 4  # the rows after the first go to the CPU at once
+
+
+@pytest.mark.parametrize("own", ["mean", "alpha"])
+def test_answer_is_of_whom_it_is_asked(own):
+    pair, image = network(), torch.rand(1, 1, 32, 32, 32)
+    pair.deploy = own
+    answers = {
+        who: ProbabilityInferer((32, 32, 32), deploy=who)(image, pair) for who in (None, "mean", "alpha", "beta")
+    }
+    members = ProbabilityInferer((32, 32, 32), members=True, deploy="alpha")(image, pair)
+    torch.testing.assert_close(torch.cat([answers["alpha"], answers["beta"]], dim=1), members)
+    torch.testing.assert_close(answers["mean"], (answers["alpha"] + answers["beta"]) / 2)
+    torch.testing.assert_close(answers[None], answers[own])
+
+
+def test_alternate_answers_with_the_mean_alone():
+    with pytest.raises(ValueError, match="alternate: must be False when deploy is beta"):
+        ProbabilityInferer((32, 32, 32), alternate=True, deploy="beta")
+
+
 def test_alternate_needs_a_pair():
     with pytest.raises(ValueError, match="alternate needs a network with alpha and beta, got VNet"):
         ProbabilityInferer((48, 48, 48), alternate=True)(torch.zeros(1, 1, 48, 48, 48), VNet(base_filters=2).eval())

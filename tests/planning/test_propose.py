@@ -48,7 +48,8 @@ def test_thick_slices_are_neither_padded_nor_halved_in_vain():
     plan = propose([facts((237, 208, 10), (1.5, 1.5, 10.0))] * 4, "MR", "cuda")
     assert plan.settings["spacing_mm"] == [1.5, 1.5, 10.0]
     assert plan.settings["crop"] == [240, 208, 10]
-    assert plan.settings["rotate_deg"] == [0, 0, 30]
+    assert plan.settings["rotate_deg"] == [0, 0, 180]
+    assert plan.settings["scale"] == 0.5
     assert plan.settings["strides"] == [(2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 1)]
     assert plan.multiples == [16, 16, 2]
     assert plan.settings["kernels"] == [(3, 3, 1), (3, 3, 1), (3, 3, 3), (3, 3, 3), (3, 3, 3)]

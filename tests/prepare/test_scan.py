@@ -8,7 +8,7 @@ import pytest
 
 from llmsegnet_bundle.cases import preset
 from llmsegnet_bundle.prepare import Source, data_set, load_scan
-from llmsegnet_bundle.prepare.layouts import files_below
+from llmsegnet_bundle.prepare.download import files_below
 from llmsegnet_bundle.prepare.placing import place_label
 
 ATRIA = preset("left_atrium").train
@@ -16,7 +16,7 @@ CT, TUMOR = data_set("pancreas_ct"), data_set("brats19")
 
 
 def found(data, download):
-    (source,) = data.find(files_below(download.root))
+    (source,) = data.find(files_below(download.root)[0])
     return source
 
 

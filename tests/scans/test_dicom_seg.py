@@ -4,35 +4,16 @@ import shutil
 import subprocess
 import sys
 
-import nibabel as nib
 import numpy as np
 import pytest
 from dicom_files import write_slices
+from dicom_series import laid_on, series
 
 from llmsegnet_bundle.scans import read_scan
 from llmsegnet_bundle.scans.dicom_seg import Segment, import_highdicom, write_dicom_seg
 
 PANCREAS = Segment("pancreas", ("91723000", "Anatomical Structure"), ("15776009", "Pancreas"))
 TUMOR = Segment("tumor", ("49755003", "Morphologically Abnormal Structure"), ("108369006", "Neoplasm"))
-
-
-def series(folder):
-    """A tilted CT series with what every scanner writes."""
-    pydicom = pytest.importorskip("pydicom", reason="pydicom is not installed")
-    pytest.importorskip("highdicom", reason="highdicom is not installed")
-    cos, sin = np.cos(0.2), np.sin(0.2)
-    voxels = np.random.default_rng(0).integers(0, 900, (12, 10, 8))
-    step = 1.5 * np.array([0, -sin, cos])
-    place = {"axes": ((1, 0, 0), (0, cos, sin)), "spacing_mm": (0.75, 0.75)}
-    write_slices(folder, voxels, lambda k: {"place_mm": tuple(np.array([-10.0, 20.0, 5.0]) + k * step)}, **place)
-    for file in folder.iterdir():
-        one = pydicom.dcmread(file)
-        one.FrameOfReferenceUID = "1.2.826.0.7"
-        one.PatientID, one.PatientName, one.PatientBirthDate, one.PatientSex = "P1", "Doe^Jane", "19700101", "F"
-        one.StudyDate, one.StudyTime, one.StudyID, one.AccessionNumber = "20240131", "120000", "1", "A1"
-        one.ReferringPhysicianName, one.Manufacturer = "", "Maker"
-        one.save_as(file)
-    return folder
 
 
 def test_seg_read_back_is_the_mask(tmp_path):
@@ -45,12 +26,7 @@ def test_seg_read_back_is_the_mask(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_seg.dcm"]
     seg = highdicom.seg.segread(tmp_path / "out/a_seg.dcm")
     volume = seg.get_volume(combine_segments=True)
-    back = np.diag([-1.0, -1, 1, 1]) @ volume.affine
-    there = nib.affines.apply_affine(np.linalg.inv(affine) @ back, np.argwhere(volume.array >= 0))
-    np.testing.assert_allclose(there, np.rint(there), atol=1e-3)
-    i, j, k = np.rint(there).astype(int).T
-    np.testing.assert_array_equal(volume.array.ravel(), mask[i, j, k])
-    assert np.count_nonzero(volume.array) == np.count_nonzero(mask)
+    np.testing.assert_array_equal(laid_on(volume, affine, mask.shape), mask)
     told = seg.SegmentSequence
     assert [one.SegmentLabel for one in told] == ["pancreas", "tumor"]
     assert told[0].SegmentedPropertyTypeCodeSequence[0].CodeValue == "15776009"

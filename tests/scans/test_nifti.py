@@ -55,13 +55,32 @@ def test_header_survives_as_bytes(kind, endianness):
     np.testing.assert_allclose(nifti_affine(from_bytes(as_bytes(header))), MOVED, atol=1e-5)
 
 
-@pytest.mark.parametrize(("slope", "inter"), [(np.nan, 0), (np.inf, 0), (1, np.inf), (0, np.nan)])
-def test_slope_that_is_no_number_is_refused(slope, inter, tmp_path):
-    file = tmp_path / "a.nii"
-    nib.save(with_forms(VOXELS, "same"), file)
+def test_negative_spacings_count_as_positive_ones(tmp_path):
+    for kind in ("zero", "qform_only"):
+        image = with_forms(VOXELS, kind)
+        affine = nifti_affine(image.header)
+        image.header["pixdim"][1:4] *= -1
+        nib.save(image, tmp_path / "a.nii")
+        assert read_nifti(tmp_path / "a.nii")[1]["pixdim"][1] < 0
+        np.testing.assert_allclose(read_scan(tmp_path / "a.nii")[1], affine, atol=1e-6)
+
+
+def with_scaling(file, slope, inter):
+    nib.save(with_forms(VOXELS + 7, "same"), file)
     raw = bytearray(file.read_bytes())
     raw[112:120] = np.array([slope, inter], "<f4").tobytes()
     file.write_bytes(bytes(raw))
+    return file
+
+
+@pytest.mark.parametrize("inter", [0, 3, np.nan])
+def test_slope_of_zero_scales_nothing(inter, tmp_path):
+    np.testing.assert_array_equal(read_nifti(with_scaling(tmp_path / "a.nii", 0, inter))[0], VOXELS + 7)
+
+
+@pytest.mark.parametrize(("slope", "inter"), [(np.nan, 0), (np.inf, 0), (1, np.inf)])
+def test_slope_that_is_no_number_is_refused(slope, inter, tmp_path):
+    file = with_scaling(tmp_path / "a.nii", slope, inter)
     with pytest.raises(ValueError, match=r"a\.nii (has scl_slope .* and scl_inter|cannot be read .*inter)"):
         read_nifti(file)
 

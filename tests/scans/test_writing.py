@@ -31,6 +31,14 @@ def test_map_takes_over_both_forms_and_codes_of_its_scan(kind, unit, tmp_path):
     np.testing.assert_array_equal(np.asarray(saved.dataobj), voxels > 0.5)
 
 
+@pytest.mark.parametrize("spacing", [(-0.8, -0.7, -1.5), (0, 0, 0)])
+def test_map_takes_over_a_header_that_a_reader_would_correct(spacing, tmp_path):
+    image = with_forms(np.ones(SHAPE, np.float32), "zero" if any(spacing) else "sform_only")
+    image.header["pixdim"][:4] = (0, *spacing)
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert_same_place(tmp_path / "a.nii.gz", save_map(tmp_path / "a.nii.gz", tmp_path / "out"))
+
+
 def test_map_of_several_channels_takes_them_over_too(tmp_path):
     nib.save(with_forms(np.ones(SHAPE, np.float32), "two_forms"), tmp_path / "a.nii.gz")
     mask = nib.load(save_map(tmp_path / "a.nii.gz", tmp_path / "out", channels=3))

@@ -1,8 +1,12 @@
 """All settings of a run are checked before anything is built, and told a line each."""
 
+import json
+import shutil
+
 import pytest
 from bundle_runs import BUNDLE, workflow
 
+from llmsegnet_bundle import __version__ as VERSION
 from llmsegnet_bundle.phantom import write_phantom
 
 
@@ -107,3 +111,18 @@ def test_failing_expression_is_told_with_its_id(scans):
 def test_root_that_is_no_bundle_is_told(scans, tmp_path):
     (told,) = faults(["train"], scans, bundle_root=str(tmp_path))
     assert told == f"bundle_root: {tmp_path} is no bundle; give --bundle_root bundles/NAME"
+
+
+def test_bundle_of_another_version_is_told_with_its_cure(scans, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(BUNDLE, old, ignore=shutil.ignore_patterns("models"))
+    file = old / "configs/metadata.json"
+    for made, fault in (("0.0.9", True), (f"{VERSION.rpartition('.')[0]}.99", False)):
+        metadata = json.loads(file.read_text(encoding="utf-8"))
+        metadata["required_packages_version"]["llmsegnet-bundle"] = made
+        file.write_text(json.dumps(metadata), encoding="utf-8")
+        told = faults(["train"], scans, bundle_root=str(old))
+        assert bool(told) == fault
+        if fault:
+            assert told[0].startswith(f"bundle_root: the configs of {old} are of version {made} of llmsegnet-bundle")
+            assert f"run `python -m llmsegnet_bundle assemble {old}`, or install llmsegnet-bundle=={made}" in told[0]

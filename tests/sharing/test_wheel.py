@@ -13,17 +13,22 @@ from bundle_runs import ROOT
 
 
 @pytest.mark.slow
-def test_installed_wheel_segments_offline_and_outside_of_a_checkout(tmp_path):
-    def call(*command):
+@pytest.mark.parametrize("source", ["checkout", "sdist"])
+def test_installed_wheel_segments_offline_and_outside_of_a_checkout(source, tmp_path):
+    def call(*command, cwd=tmp_path):
         names = ("PATH", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
         alone = {name: os.environ[name] for name in names if name in os.environ}
         alone |= {"HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=tmp_path, env=alone)
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd, env=alone)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     pip = (sys.executable, "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check")
-    call(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", tmp_path, ROOT)
+    if source == "sdist":
+        build = "import sys, setuptools.build_meta as build; build.build_sdist(sys.argv[1])"
+        call(sys.executable, "-c", build, tmp_path, cwd=ROOT)
+    (built_from,) = [ROOT] if source == "checkout" else tmp_path.glob("*.tar.gz")
+    call(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", tmp_path, built_from)
     (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv")
     python = tmp_path / "venv/bin/python"

@@ -6,29 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from bundle_runs import BUNDLES, ROOT
+from bundle_runs import ROOT, prepared
 from monai.bundle import load, onnx_export, verify_metadata, verify_net_in_out
-
-from llmsegnet_bundle.files import file_sha256
-from llmsegnet_bundle.sharing import package_bundle
-from llmsegnet_bundle.sharing.fetching import download_bundle
 
 SCHEMAS = ROOT.parent / "shared/schema"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.fixture(scope="module", params=BUNDLES, ids=lambda bundle: bundle.name)
-def packed(request, trained_copy, tmp_path_factory):
-    """The zip of a bundle that one step trained, and its folder unpacked."""
-    place = tmp_path_factory.mktemp("packed")
-    file = package_bundle(trained_copy(request.param, place), place / "zips")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("llmsegnet_bundle.sharing.fetching.cache", lambda: place / "unpacked")
-        return file, download_bundle(request.param.name, str(file), file_sha256(file))
-
-
-def test_metadata_and_network_pass(packed, tmp_path):
-    _, folder = packed
+def test_metadata_and_network_pass(zoo_copy, tmp_path):
+    _, folder = zoo_copy
     configs = folder / "configs"
     verify_net_in_out(
         "network_def", str(configs / "metadata.json"), str(configs / "inference.json"), bundle_root=str(folder)
@@ -40,8 +26,15 @@ def test_metadata_and_network_pass(packed, tmp_path):
     verify_metadata(str(configs / "metadata.json"), filepath=str(tmp_path / "schema.json"))
 
 
-def test_network_loads_from_folder_and_zip_and_runs_as_torchscript(packed, tmp_path, monkeypatch):
-    file, folder = packed
+@pytest.mark.parametrize("names", [["train"], ["train_supervised"], ["train", "evaluate"], ["inference"]])
+def test_properties_pass(names, zoo_copy, phantoms, tmp_path):
+    source = phantoms / "imagesTr" if names == ["inference"] else phantoms
+    models = {"ckpt_dir": str(zoo_copy[1] / "models")}
+    assert prepared(names, source, tmp_path, zoo_copy[1], **models).check_properties() == []
+
+
+def test_network_loads_from_folder_and_zip_and_runs_as_torchscript(zoo_copy, tmp_path, monkeypatch):
+    file, folder = zoo_copy
     monkeypatch.chdir(tmp_path)  # another working directory
     image = torch.rand(1, 1, 64, 64, 64)
     place = tmp_path / "from_zip" / folder.name
@@ -63,10 +56,10 @@ def test_network_loads_from_folder_and_zip_and_runs_as_torchscript(packed, tmp_p
         torch.testing.assert_close(answer, answers[0], atol=1e-4, rtol=1e-4)
 
 
-def test_onnx_agrees(packed, tmp_path):
+def test_onnx_agrees(zoo_copy, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    _, folder = packed
+    _, folder = zoo_copy
     configs = folder / "configs"
     shape = [1, 1, 64, 64, 64]
     onnx_export(
@@ -86,8 +79,8 @@ def test_onnx_agrees(packed, tmp_path):
     torch.testing.assert_close(torch.from_numpy(answer), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_packed_configs_hold_no_place_of_this_machine(packed):
-    _, folder = packed
+def test_packed_configs_hold_no_place_of_this_machine(zoo_copy):
+    _, folder = zoo_copy
     told = json.loads((folder / "configs/inference.json").read_text())
     assert told["bundle_root"] == "."
     assert told["dataset_dir"].startswith("/workspace/data")

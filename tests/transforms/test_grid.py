@@ -30,6 +30,12 @@ def test_extent_stays_and_voxels_hold_means(sides):
         torch.testing.assert_close(world(item.affine, own), world(AFFINE, corner))
 
 
+def test_scan_that_is_smaller_than_a_working_voxel_is_refused():
+    told = r"the scan is 3 x 2 x 4 mm in all, too small for working voxels of 1 x 5 x 1 mm; correct the spacing or its"
+    with pytest.raises(ValueError, match=told):
+        WorkingGridd("image", [1.0, 5.0, 1.0])({"image": scan(torch.rand(1, 6, 4, 2))})
+
+
 def test_means_of_two_by_two_voxels_are_exact():
     volume = torch.arange(16.0).reshape(1, 4, 4, 1)
     item = WorkingGridd("image", [1.0, 1.0, 2.0])({"image": scan(volume)})["image"]
