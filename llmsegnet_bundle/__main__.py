@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fire
 
 from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.usage import check_usage
 
 
 def _ablate(plan: str, check: bool = False) -> None:
@@ -350,7 +351,7 @@ def _restore(kept: str, model_file: str | None = None) -> None:
     print(restore_weights(str(kept), None if model_file is None else str(model_file)))
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "ablate": _ablate,
     "annotate": _annotate,
     "assemble": _assemble,
@@ -381,6 +382,7 @@ COMMANDS = {
 def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
+        check_usage(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
     except KeyboardInterrupt as error:
         print(told_in_one_line(error), file=sys.stderr)

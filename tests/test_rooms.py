@@ -42,6 +42,7 @@ ROOMS = [
     "annotation",
     "benchmark",
     "demo",
+    "usage",
     "__main__",
 ]
 

@@ -10,9 +10,11 @@ from llmsegnet_bundle.ablation.identity import difference, identity, plain
 from llmsegnet_bundle.ablation.origin import now, origin
 from llmsegnet_bundle.ablation.plan import Plan, Variant
 from llmsegnet_bundle.commands import bundle_command
+from llmsegnet_bundle.documents import EVALUATION_JSON, NUMBER, RUN_JSON, read_json
 from llmsegnet_bundle.files import write_texts
 
 FILE = "variant.json"
+RECORD = {"settings": {}, "sessions": [{"stage": str, "seconds": NUMBER}]}
 TRAINING, EVALUATING = "training", "evaluating"
 Execute = Callable[[Sequence[str], Path], int]  # command, log -> exit status
 
@@ -57,16 +59,16 @@ class Run:
 
     def training_record(self) -> dict[str, Any]:
         """Return the content of the `run.json` that its training wrote; empty when it wrote none."""
-        return self._content("run.json")
+        return self._content("run.json", RUN_JSON)
 
     def evaluation_record(self) -> dict[str, Any]:
         """Return the content of the `evaluation.json` that its evaluation wrote; empty when it wrote none."""
-        return self._content("evaluation.json")
+        return self._content("evaluation.json", EVALUATION_JSON)
 
-    def _content(self, name: str) -> dict[str, Any]:
+    def _content(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "eval" / name).read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            return read_json(self.folder / "eval" / name, "", shape)
+        except ValueError:
             return {}
 
     def do(self, stage: str, execute: Execute) -> None:
@@ -119,7 +121,8 @@ class Run:
                 raise ValueError(f"{self.name}: the evaluation left no {self.folder}/eval/metrics.csv; {self.log}")
             return
         record = self.training_record()
-        step, total = record.get("sessions", [{}])[-1].get("last_step", 0), record.get("total_steps")
+        sessions = record.get("sessions") or [{}]
+        step, total = sessions[-1].get("last_step") or 0, record.get("total_steps")
         if total is None or step < total:  # stopped from outside: it saved and ended well
             raise ValueError(f"{self.name}: stopped at step {step} of {total}; the same command continues; {self.log}")
 
@@ -131,11 +134,10 @@ class Run:
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise ValueError(f"{self.folder} has files but no {FILE}; give {self.variant.name} another name")
             return {}
-        try:
-            record = dict(json.loads(file.read_text(encoding="utf-8")))
-            earlier = record["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{file} is damaged; remove the folder, and its run starts anew") from None
+        advice = "remove the folder, and its run starts anew"
+        record = read_json(file, advice, RECORD)
+        if (earlier := record.get("settings")) is None:
+            raise ValueError(f"{file} has no settings; {advice}")
         if earlier != self.settings:
             told = difference(earlier, self.settings)
             raise ValueError(f"{self.folder} is another run: {told}; give another name or remove the folder")

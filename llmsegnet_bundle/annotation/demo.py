@@ -66,7 +66,8 @@ class LabelDemo:
             for bundle in UNTRAINED:
                 self.step(f"train {bundle}", partial(self.train, bundle))
                 self.step(f"infer {bundle}", partial(self.compare, bundle))
-            self.step("batch infer", self.infer_batch)
+            for bundle in (SHIPPED, *UNTRAINED):
+                self.step(f"batch infer {bundle}", partial(self.infer_batch, bundle))
         self.step("stop", lambda: f"process {server.process.pid} ended with {server.process.returncode}")
         return self.seen
 
@@ -139,7 +140,7 @@ class LabelDemo:
             self.server.save_label(self.name(number), label).raise_for_status()
         return f"{self.server.info()['datastore']['completed']} of {SCANS} scans are labeled"
 
-    def train(self, bundle: str, needed: str = "epochs of", **options: Any) -> str:
+    def train(self, bundle: str, needed: str = "epochs, each", **options: Any) -> str:
         """Train for an epoch; the log must tell `needed`, and the weights change."""
         file = self.app / "model" / bundle / "models/model.pt"
         before = file_sha256(file) if file.is_file() else ""
@@ -159,8 +160,9 @@ class LabelDemo:
         self.need(file_sha256(file) == before, "a third undo does not undo")
         return told
 
-    def infer_batch(self) -> str:
-        self.told(self.server.infer_batch(SHIPPED), "")
+    def infer_batch(self, bundle: str) -> str:
+        shutil.rmtree(self.studies / "labels/original", ignore_errors=True)
+        self.told(self.server.infer_batch(bundle), "")
         masks = sorted((self.studies / "labels/original").glob("*.nii.gz"))
         self.need(len(masks) == SCANS - 3, f"{len(masks)} masks")
         return f"{len(masks)} masks, a mask for each scan without a label"

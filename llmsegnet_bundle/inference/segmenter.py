@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 from monai.bundle import ConfigParser
 
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
@@ -92,6 +93,8 @@ def read_inference(bundle: str | Path, settings: Mapping[str, Any]) -> ConfigPar
     file = folder / "configs" / "inference.json"
     if not file.is_file():
         raise ValueError(f"bundle: {file} does not exist; give a bundle with inference")
+    for part in (file, folder / "configs" / "metadata.json"):
+        read_json(part, f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`")
     config = ConfigParser()
     config.read_config(str(file))
     config.read_meta(str(folder / "configs" / "metadata.json"))

@@ -86,7 +86,7 @@ def test_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match=told):
         Run(other, other.variants[0], 1)
     (tmp_path / "a/seed1/variant.json").write_text("{")
-    with pytest.raises(ValueError, match=r"variant\.json is damaged; remove the folder"):
+    with pytest.raises(ValueError, match=r"variant\.json is no readable JSON \(.*\); remove the folder"):
         Run(plan, plan.variants[0], 1)
     (tmp_path / "a/seed1/variant.json").unlink()
     with pytest.raises(ValueError, match=r"seed1 has files but no variant\.json; give a another name"):

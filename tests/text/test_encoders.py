@@ -41,6 +41,18 @@ def test_causal_lm_is_the_mean_of_its_last_hidden_states(gpt2):
     torch.testing.assert_close(encode(f"causal_lm:{gpt2}", TEXTS).vectors[:1], expected)
 
 
+def test_sentence_is_the_mean_of_its_own_tokens_whatever_is_padded(bert):
+    from transformers import AutoModel, AutoTokenizer
+
+    tokens = AutoTokenizer.from_pretrained(bert)(LIVER, return_tensors="pt", padding="max_length", max_length=12)
+    mask = tokens["attention_mask"][..., None]
+    assert mask.sum(dim=1).flatten().tolist() == [6, 4]  # half of what the model gets is padding
+    with torch.no_grad():
+        hidden = AutoModel.from_pretrained(bert).eval()(**tokens).last_hidden_state
+    expected = F.normalize((hidden * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
+    torch.testing.assert_close(encode(str(bert), TEXTS).vectors, expected)
+
+
 def test_token_ids_are_padded_and_scaled(bert):
     encoded = encode(f"token_ids:{bert}", TEXTS)
     assert encoded.vectors.shape == (2, 64)
