@@ -1,11 +1,17 @@
-# `make demo` and `make test` each set up everything they need in .venv.
+# `make demo` and `make test` each set up everything they need in .venv; `make label-demo` in .venv-label, where MONAI
+# Label lives, which cannot share an environment (docs/monai-label.md).
 # PIP_ARGS goes to pip, as in: make test PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple"
 PYTHON ?= python3
 PIP_ARGS ?=
 
-.PHONY: demo test slow long docs dist zoo
+.PHONY: demo test slow long docs dist zoo label label-demo
 demo: .venv/ready
 	.venv/bin/python -m llmsegnet_bundle demo
+
+label: .venv-label/ready
+
+label-demo: .venv-label/ready
+	.venv-label/bin/python -m llmsegnet_bundle label_demo
 
 test: .venv/ready
 	.venv/bin/python -m pytest
@@ -26,7 +32,8 @@ dist: .venv/ready
 
 # packed bundles under other tools; in an environment of its own, as MONAI imports mlflow wherever it finds it
 zoo: .venv/zoo/ready
-	.venv/zoo/bin/python -m pytest -m "slow or long" tests/sharing tests/networks/test_onnx.py
+	.venv/zoo/bin/python -m pytest -m "slow or long" tests/sharing/test_zoo.py tests/sharing/test_packed_runs.py \
+		tests/networks/test_onnx.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -41,4 +48,10 @@ zoo: .venv/zoo/ready
 	.venv/bin/python -m venv .venv/zoo
 	cd .venv/zoo/lib/python3.*/site-packages && echo $(CURDIR)/.venv/lib/python3.*/site-packages > dependencies.pth
 	.venv/zoo/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[zoo]"
+	touch $@
+
+.venv-label/ready: requirements-label.txt constraints.txt
+	$(PYTHON) -m venv .venv-label
+	.venv-label/bin/pip install --quiet $(PIP_ARGS) --constraint constraints.txt --requirement requirements-label.txt
+	.venv-label/bin/pip install --quiet $(PIP_ARGS) --no-deps monailabel==0.8.5 pydicom-seg==0.4.1 --editable .
 	touch $@

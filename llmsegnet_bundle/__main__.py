@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fire
 
 from llmsegnet_bundle.errors import told_in_one_line
+from llmsegnet_bundle.usage import check_usage
 
 
 def _ablate(plan: str, check: bool = False) -> None:
@@ -19,6 +20,15 @@ def _ablate(plan: str, check: bool = False) -> None:
     from llmsegnet_bundle.ablation import ablate
 
     ablate(str(plan), check)
+
+
+def _annotate(app: str, bundle: str, *bundles: str) -> None:
+    """Make a MONAI Label app of bundles, by name or folder, or add bundles to one; docs/monai-label.md."""
+    from llmsegnet_bundle.annotation.making import make_app
+
+    names = make_app(str(app), [str(one) for one in (bundle, *bundles)])
+    print(f"{app} serves {', '.join(names)}; in the environment of MONAI Label start it with")
+    print(f"python -m monailabel.main start_server --app {app} --studies SCANS --host 127.0.0.1 --port 8000")
 
 
 def _assemble(bundle: str, *bundles: str, check: bool = False) -> None:
@@ -213,6 +223,15 @@ def _prepare(
         prepare(dataset, str(source), str(output), crop, modality, whole_tumor, workers)
 
 
+def _label_demo(folder: str = "runs/label-demo") -> None:
+    """Serve all bundles in MONAI Label on phantom scans, and do what an annotator does by a scripted client."""
+    from pathlib import Path
+
+    from llmsegnet_bundle.annotation.demo import LabelDemo
+
+    LabelDemo(Path(str(folder))).run()
+
+
 def _new(
     bundle: str,
     organ: str,
@@ -332,8 +351,9 @@ def _restore(kept: str, model_file: str | None = None) -> None:
     print(restore_weights(str(kept), None if model_file is None else str(model_file)))
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "ablate": _ablate,
+    "annotate": _annotate,
     "assemble": _assemble,
     "bank": _bank,
     "benchmark": _benchmark,
@@ -344,6 +364,7 @@ COMMANDS = {
     "embed": _embed,
     "evaluate": _evaluate,
     "halve": _halve,
+    "label_demo": _label_demo,
     "new": _new,
     "package": _package,
     "phantom": _phantom,
@@ -361,6 +382,7 @@ COMMANDS = {
 def main() -> None:
     """Run one command; bad input ends with one line and status 1."""
     try:
+        check_usage(COMMANDS, sys.argv[1:])
         fire.Fire(COMMANDS, name="llmsegnet-bundle")
     except KeyboardInterrupt as error:
         print(told_in_one_line(error), file=sys.stderr)

@@ -41,6 +41,18 @@ def numbered(names: Sequence[str], count: int | None = None) -> dict[str, str]:
     return {str(i): name for i, name in enumerate(names[:count])}
 
 
+def chosen(options: Mapping[str, Any], name: str, standing: Mapping[str, Any] | None = None) -> Any:
+    """Return what an annotator chose, of a list that came as it was offered its first.
+
+    Args:
+        options: `displayable_configs`, that MONAI Label puts choices into.
+        name: of the option.
+        standing: word -> value that it stands for; None for none.
+    """
+    value = options[name][0] if isinstance(options[name], list) else options[name]
+    return (standing or {}).get(value, value)
+
+
 def first_or_all(datalist: str | None, first: int) -> int | str:
     """Return how many scans are labeled: all of a split file, the `first` ones of a folder without one."""
     return first if datalist is None else "all"

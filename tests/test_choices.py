@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from llmsegnet_bundle.choices import by_channels, by_classes, by_device, first_or_all, numbered
+from llmsegnet_bundle.choices import by_channels, by_classes, by_device, chosen, first_or_all, numbered
 
 
 @pytest.mark.parametrize(("device", "chosen"), [("cpu", 1), ("cuda", 2), (torch.device("cuda", 3), 2)])
@@ -26,6 +26,13 @@ def test_channels_choose_or_are_refused():
 def test_names_are_numbered_from_0():
     assert numbered(["a", "b", "c"]) == {"0": "a", "1": "b", "2": "c"}
     assert numbered(["a", "b", "c"], 1) == {"0": "a"}
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(["trained", "alpha"], "mean"), ("trained", "mean"), ("alpha", "alpha"), (True, True)]
+)
+def test_choice_of_an_annotator_counts_else_the_first_that_is_offered(value, wanted):
+    assert chosen({"network": value}, "network", {"trained": "mean"}) == wanted
 
 
 def test_split_file_is_labeled_as_it_is():

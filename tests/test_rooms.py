@@ -39,8 +39,10 @@ ROOMS = [
     "planning",
     "ablation",
     "phantom",
+    "annotation",
     "benchmark",
     "demo",
+    "usage",
     "__main__",
 ]
 

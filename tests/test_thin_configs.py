@@ -36,6 +36,10 @@ def test_configs_start_alike_and_answer_alike(bundle):
     train, inference, evaluate = (config(bundle, name) for name in ("train", "inference", "evaluate"))
     assert train["initialize"] == inference["initialize"] == ["@settings", "@begin"]
     assert not any("initialize" in config(bundle, name) for name in ("evaluate", "multi_gpu_train", "paper"))
-    for name in ("inferer", "postprocessing", "stride_voxel", "window_weights", "alternate", "fill_holes"):
+    for name in ("inferer", "postprocessing", "window_weights", "alternate"):
         assert evaluate[name] == inference[name]
+    offered = inference["displayable_configs"]  # to an annotator, who takes what evaluation has unless they choose
+    assert (offered["overlap"][0], offered["network"][0]) == (evaluate["stride_voxel"], "trained")
+    for name in ("largest_component", "fill_holes", "mark_uncertain"):
+        assert offered[name] == evaluate[name]
     assert (evaluate["validate#inferer"], evaluate["validate#postprocessing"]) == ("@inferer", "@postprocessing")

@@ -7,9 +7,11 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[1]
@@ -33,16 +35,28 @@ def main() -> int:
 
 
 def page(results: ElementTree.ElementTree, when: str, commit: str, where: str) -> str:
-    """Return the page of a JUnit file: a row for each test, then the tables that tests recorded."""
-    rows, tables = [], []
+    """Return the page of a JUnit file: a row for each test function, then the tables that tests recorded."""
+    functions: dict[str, list[ElementTree.Element]] = {}
+    tables: dict[str, dict[str, Any]] = {}
     for test in results.iter("testcase"):
-        file, name = test.get("classname", "").rsplit(".", 1)[-1], test.get("name", "").removeprefix("test_")
-        rows.append([f"{file}: {name.replace('_', ' ')}", outcome(test), seconds(test)])
-        tables += [json.loads(p.get("value", "")) for p in test.iter("property") if p.get("name") == "table"]
-    parts = [INTRODUCTION.format(when=when, commit=commit, where=where)]
-    parts.append(markdown(["test", "result", "seconds"], rows))
-    parts += [f"## {table['title']}\n\n{markdown(table['head'], table['rows'])}" for table in tables]
+        file, name = test.get("classname", "").rsplit(".", 1)[-1], test.get("name", "").partition("[")[0]
+        functions.setdefault(f"{file}: {name.removeprefix('test_').replace('_', ' ')}", []).append(test)
+        for item in (one for one in test.iter("property") if one.get("name") == "table"):
+            told = json.loads(item.get("value", ""))
+            tables.setdefault(told["title"], told | {"rows": []})["rows"] += told["rows"]
+    rows = [[name, _outcomes(tests), f"{sum(map(_seconds, tests)):.0f}"] for name, tests in functions.items()]
+    parts = [INTRODUCTION.format(when=when, commit=commit, where=where), markdown(["test", "result", "seconds"], rows)]
+    parts += [f"## {title}\n\n{markdown(table['head'], table['rows'])}" for title, table in tables.items()]
     return "\n".join(parts)
+
+
+def _outcomes(tests: list[ElementTree.Element]) -> str:
+    counts = Counter(map(outcome, tests))
+    return ", ".join(f"{count} {told}" if len(tests) > 1 else told for told, count in counts.items())
+
+
+def _seconds(test: ElementTree.Element) -> float:
+    return float(test.get("time", 0))
 
 
 def outcome(test: ElementTree.Element) -> str:
@@ -51,10 +65,6 @@ def outcome(test: ElementTree.Element) -> str:
     if skipped is not None:
         return f"skipped: {skipped.get('message')}"
     return "passed" if test.find("failure") is None and test.find("error") is None else "**failed**"
-
-
-def seconds(test: ElementTree.Element) -> str:
-    return f"{float(test.get('time', 0)):.0f}"
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:

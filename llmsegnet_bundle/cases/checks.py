@@ -12,10 +12,11 @@ from llmsegnet_bundle.cases.split import SPLITS, Datalist, Item, item_files, sca
 from llmsegnet_bundle.cases.values import LabelValues, label_values
 from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.parallel import first_of_node, shared
+from llmsegnet_bundle.parallel import cores, first_of_node, shared
 from llmsegnet_bundle.scans import PathLike, channel_files, read_channels, read_classes
 
 RULES = 2  # raised when the checks become stricter, so that what passed the old ones is read again
+MOST_READERS = 8  # threads: a large CT takes a gigabyte while it is read
 AT_ONCE = 32  # scans between two notes of what was found good, so that a stopped check goes on
 
 
@@ -31,7 +32,7 @@ def fingerprint(item: Item) -> bytes:
 def check_scans(
     datalist: Datalist,
     classes: int | LabelValues = 2,
-    workers: int = 2,
+    workers: int | None = None,
     cache_dir: PathLike | None = None,
     in_channels: int = 1,
 ) -> None:
@@ -43,7 +44,7 @@ def check_scans(
         datalist: the lists, of `load`.
         classes: a label must hold whole numbers from 0 to classes - 1, or those of `LabelValues`. A class that no
             label of the list `labeled` holds gets a line of warning on stderr.
-        workers: threads that read.
+        workers: threads that read; None for one a core, as far as memory can be expected to hold their scans.
         cache_dir: where to remember what was found good, so that it is read again only when it changes; None forgets.
         in_channels: how many a scan must have, in one file or in a file each.
 
@@ -69,7 +70,7 @@ def check_scans(
     with tqdm(total=len(items), desc="checking", unit="scan", disable=None, delay=2, dynamic_ncols=True) as bar:
         for begin in range(0, len(items), AT_ONCE):
             some = range(begin, min(begin + AT_ONCE, len(items)))
-            found += shared(read, some, workers)  # raises in list order
+            found += shared(read, some, workers or min(cores(), MOST_READERS))  # raises in list order
             known = good | dict(zip(marks, found, strict=False))
             if memory and known != good and first_of_node():
                 write_texts(memory.parent, {memory.name: json.dumps(known)})

@@ -76,6 +76,6 @@ def _remembered(memory: Path | None) -> dict[str, str]:
 def _sha256(path: str) -> str:
     told = hashlib.sha256()
     for place in channel_files(path):
-        for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+        for file in sorted(filter(Path.is_file, place.iterdir())) if place.is_dir() else [place]:
             told.update(bytes.fromhex(file_sha256(file)))
     return told.hexdigest()

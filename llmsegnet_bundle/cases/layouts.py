@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from llmsegnet_bundle.cases.untaken import tell_untaken, untaken
 from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
-from llmsegnet_bundle.scans.naming import CHANNEL, short_name
+from llmsegnet_bundle.scans.naming import CHANNEL, has_suffix, short_name
 
 DESCRIPTION = "dataset.json"
 SHAPE = {"labels": {}, "channel_names": {}, "modality": {}, "file_ending": str}
@@ -100,7 +100,7 @@ def _numbers(labels: dict[str, Any]) -> dict[int, str]:
 
 
 def _ending(files: list[Path], ending: str | None) -> list[Path]:
-    return files if ending is None else [file for file in files if file.name.endswith(ending) or file.is_dir()]
+    return files if ending is None else [file for file in files if has_suffix(file, (ending.lower(),)) or file.is_dir()]
 
 
 def _is_short_in(labels: dict[str, Path], name: str) -> bool:

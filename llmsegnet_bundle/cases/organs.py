@@ -6,13 +6,15 @@ from llmsegnet_bundle.cases.split import Datalist
 
 
 def check_organs(datalist: Datalist, organs: Sequence[str], organ: str | None = None) -> None:
-    """Raise ValueError for a scan without a known organ.
+    """Raise ValueError for a scan without a known organ, or an `organ` in a run of one.
 
     Args:
         datalist: the lists, of `load`.
         organs: the known names; none for a run of one organ, which asks for nothing.
         organ: of scans that name none.
     """
+    if organ is not None and not organs:
+        raise ValueError(f"organ: {organ!r} is unknown; this run is for one organ; leave the setting away")
     known = ", ".join(organs)
     for item in (item for items in datalist.values() for item in items if organs):
         name = item.get("organ", organ)

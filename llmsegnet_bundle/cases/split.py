@@ -228,6 +228,10 @@ def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
     given = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(given, dict) or not isinstance(given.get("image"), str) or not given["image"]:
         raise ValueError(f"{where}: {entry!r} has no image; write {{'image': path, 'label': path}}")
+    if odd := [
+        name for name in (given["image"], given.get("label")) if isinstance(name, str) and not name.isprintable()
+    ]:
+        raise ValueError(f"{where}: {odd[0]!r} can name no file; correct it")
     label = None if split == "unlabeled" else given.get("label")
     if (not isinstance(label, str) or not label) and (label is not None or split in ("labeled", "validation")):
         raise ValueError(f"{where}: {given['image']} has no label; add its path, or move the scan to 'unlabeled'")
@@ -235,6 +239,13 @@ def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
         raise ValueError(f"{where}: the organ of {given['image']} must be a name, got {given['organ']!r}")
     item = scan_item(root / given["image"], None if label is None else root / label) | _organ(given)
     for path in item_files(item):
-        if not channel_files(path)[0].exists():
+        if not _exists(path):
             raise ValueError(f"{where}: {path} does not exist; correct the path or dataset_dir")
     return item
+
+
+def _exists(path: str) -> bool:
+    try:
+        return channel_files(path)[0].exists()
+    except OSError:  # a name too long
+        return False

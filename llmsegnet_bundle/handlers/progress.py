@@ -12,7 +12,7 @@ from monai.engines import Workflow
 from tqdm import tqdm
 
 from llmsegnet_bundle.cases import Datalist
-from llmsegnet_bundle.precision import has_bf16
+from llmsegnet_bundle.precision import has_bf16, needs_fp16
 
 
 class Progress:
@@ -51,8 +51,9 @@ class Progress:
         step = engine.state.iteration
         if step == self.estimate_at:
             step_s = (time.monotonic() - self.started_at) / self.warmup_steps
-            hours = step_s * (self.total_steps - step) / 3600
-            tqdm.write(f"{step_s:.2f} s a step: about {hours:.1f} h for {self.total_steps} steps, validation apart")
+            minutes = step_s * (self.total_steps - step) / 60
+            told = f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min" if minutes >= 1 else "a minute"
+            tqdm.write(f"{step_s:.2f} s a step: about {told} for {self.total_steps} steps, validation apart")
         values = self.terms(engine.state.output)
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
         self.bar.update()
@@ -77,7 +78,7 @@ def loss_terms(output: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def announce(cases: Datalist, total_steps: int, device: torch.device | str) -> None:
     """Print the line that a training starts with, of several processes once."""
     labeled, unlabeled, validation = (len(cases[part]) for part in ("labeled", "unlabeled", "validation"))
-    kind = "bfloat16" if has_bf16(device) else "float32"
+    kind = "float16" if needs_fp16(device) else "bfloat16" if has_bf16(device) else "float32"
     stream = f"{unlabeled} unlabeled" if unlabeled else "no unlabeled scans (training is supervised only)"
     told = f"{labeled} labeled, {stream}, {validation} validation scans; {total_steps} steps on {device} in {kind}"
     if idist.get_rank() == 0:

@@ -1,6 +1,8 @@
 """Segmentation in one line: a bundle's own inference.json, evaluated for scans on disk or in memory."""
 
+import logging
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -15,6 +17,8 @@ from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
 
 STEPS = ("initialize", "run")
+# where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
+logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
@@ -71,6 +75,21 @@ def segment_files(
     Raises:
         ValueError: when there is no such bundle or setting, a setting or a scan is bad: after the others are done.
     """
+    config = read_inference(bundle, {"dataset_dir": str(source), "output_dir": str(output_dir)} | settings)
+    evaluate_parts(config, STEPS)
+    return config
+
+
+def read_inference(bundle: str | Path, settings: Mapping[str, Any]) -> ConfigParser:
+    """Return a bundle's inference.json with settings over its own, nothing of it evaluated.
+
+    Args:
+        bundle: name or folder.
+        settings: id -> value.
+
+    Raises:
+        ValueError: when there is no such bundle or setting.
+    """
     folder = find_bundle(bundle)
     file = folder / "configs" / "inference.json"
     if not file.is_file():
@@ -79,23 +98,28 @@ def segment_files(
     read_json(folder / "configs" / "metadata.json", advice)
     if missing := {*STEPS, "dataset_dir", "output_dir"} - read_json(file, advice).keys():
         raise ValueError(f"{file} lacks {', '.join(sorted(missing))}; {advice}")
+    config = ConfigParser()
+    config.read_config(str(file))
+    config.read_meta(str(folder / "configs" / "metadata.json"))
+    for name in settings:
+        if name not in config:
+            raise ValueError(f"{name}: {file} has no such setting; docs/inference.md lists them")
+    config.update({"bundle_root": str(folder), **settings})
+    return config
+
+
+def evaluate_parts(config: ConfigParser, ids: Sequence[str]) -> list[Any]:
+    """Return what ids of a config come to, in their order; the package's own refusals are a ValueError of their line.
+
+    Raises:
+        ValueError: when a setting or a scan is bad.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of MONAI's parser and torch, that a person can do nothing about
-        config = ConfigParser()
-        config.read_config(str(file))
-        config.read_meta(str(folder / "configs" / "metadata.json"))
-        for name in settings:
-            if name not in config:
-                raise ValueError(f"{name}: {file} has no such setting; docs/inference.md lists them")
-        places = {"bundle_root": str(folder), "dataset_dir": str(source), "output_dir": str(output_dir)}
-        config.update(places | settings)
-        config.parse(reset=True)
         try:
-            for step in STEPS:
-                config.get_parsed_content(step)
+            return [config.get_parsed_content(name) for name in ids]
         except Exception as error:
             told = told_in_one_line(error)
             if told is None:
                 raise
             raise ValueError(told) from error
-    return config

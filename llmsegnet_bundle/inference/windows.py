@@ -35,6 +35,7 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         alternate: ask alpha and beta of a `LLMSegNetPair` in turn, as on a chessboard, instead of both at each window:
             half the work, and where windows overlap still the mean of both. An image of one window asks both.
         members: answer with the probabilities of alpha and of beta, one after the other, instead of what is deployed.
+        deploy: "mean", "alpha" or "beta", who of a pair answers; None for what the network itself deploys.
         batch: windows a forward pass; None for as many as a quarter of the free memory holds, at most 4.
 
     Shape:
@@ -52,12 +53,15 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         weights: str = "gaussian",
         alternate: bool = False,
         members: bool = False,
+        deploy: str | None = None,
         batch: int | None = None,
     ) -> None:
         if weights not in ("gaussian", "constant"):
             raise ValueError(f'window_weights must be "gaussian" or "constant", got {weights!r}')
         if alternate and members:
             raise ValueError("alternate: must be false when uncertainty needs alpha and beta at each window")
+        if alternate and deploy in ("alpha", "beta"):
+            raise ValueError(f"alternate: must be False when deploy is {deploy}, as it answers with both networks")
         strides = list(window) if stride_voxel in tuple(EVEN) else stride_voxel
         if not isinstance(strides, list | tuple):
             strides = []
@@ -70,6 +74,7 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         self.stride_voxel = stride_voxel
         self.alternate = alternate
         self.members = members
+        self.deploy = deploy
         self.batch = batch
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +111,7 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
 
         one_window = all(side <= window for side, window in zip(image.shape[2:], self.window, strict=True))
         in_turn = self.alternate and not one_window
-        members = [network.alpha, network.beta] if self.members else [network]  # type: ignore[list-item]
+        asked = self._asked(network)
 
         def ask(windows: Tensor, boxes: Boxes, row: int, kept: slice, *args: Any, **kwargs: Any) -> Tensor:
             def probs(net: Any, some: Tensor) -> Tensor:
@@ -115,17 +120,26 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
                 return torch.softmax(logits[..., kept].float(), dim=1)
 
             if not in_turn:
-                return torch.cat([probs(net, windows) for net in members], dim=1)
+                answers = [probs(net, windows) for net in asked]
+                if len(answers) == 1:  # no copy, as classes may be many
+                    return answers[0]
+                return torch.cat(answers, dim=1) if self.members else torch.stack(answers).mean(dim=0)
             turns = [_turn(row, box, strides) for box in boxes]
-            return _asked_in_turn(probs, (network.beta, network.alpha), windows, turns)  # type: ignore[arg-type]
+            return _asked_in_turn(probs, (network.beta, network.alpha), windows, turns)  # type: ignore[attr-defined]
 
         @torch.no_grad()
         def answer(row: int, first: int, last: int) -> Any:
             part = image[..., starts[row] : starts[row] + depth]
-            return stitched(part, ask, row, slice(first, last), *args, **kwargs)
+            with freed_memory_kept():  # of a row alone, as the sums of several leave holes
+                return stitched(part, ask, row, slice(first, last), *args, **kwargs)
 
-        with freed_memory_kept():
-            yield from stitch(starts, answer, weights, parts if image.shape[-1] >= depth else 1)
+        yield from stitch(starts, answer, weights, parts if image.shape[-1] >= depth else 1)
+
+    def _asked(self, network: Any) -> list[Any]:
+        own = getattr(network, "deploy", self.deploy)
+        if self.members or (self.deploy == "mean" and own != "mean"):
+            return [network.alpha, network.beta]
+        return [network if self.deploy in (None, own) else getattr(network, str(self.deploy))]
 
     def strides(self, shape: Sequence[int]) -> list[int]:
         """Return the steps between windows over an image of `shape`."""

@@ -1,6 +1,7 @@
 """The table of settings, `recipe/settings.yaml`: what each may be."""
 
 import difflib
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ class Setting:
         if self.type in ("whole", "number") and isinstance(value, str):
             with suppress(ValueError):  # YAML takes 1e-3, without a dot, as a text
                 number = float(value)
-                return f", a text; write {int(number) if number.is_integer() else number}"
+                if math.isfinite(number):
+                    return f", a text; write {int(number) if number.is_integer() else number}"
         return ""
 
     @property

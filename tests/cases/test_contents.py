@@ -23,6 +23,14 @@ def test_contents_are_those_of_the_files_wherever_they_lie(tmp_path):
     assert contents({"labeled": [moved]}) == first
 
 
+def test_folder_of_slices_may_hold_other_folders(tmp_path):
+    (tmp_path / "s" / "reports").mkdir(parents=True)
+    (tmp_path / "s" / "1.dcm").write_bytes(b"slice")
+    first = contents({"unlabeled": [{"image": str(tmp_path / "s")}]})
+    (tmp_path / "s" / "2.dcm").write_bytes(b"slice")
+    assert contents({"unlabeled": [{"image": str(tmp_path / "s")}]}) != first
+
+
 def test_hashes_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     lists = {"labeled": [case(tmp_path, "x")], "unlabeled": [case(tmp_path, "y")]}
     first = contents(lists, tmp_path / "cache")

@@ -19,6 +19,8 @@ def test_organ_stays_with_its_scan_also_where_the_label_goes(tmp_path):
     assert [item["organ"] for item in read["labeled"] + read["unlabeled"]] == ["liver", "liver", "spleen"]
     check_organs(read, ORGANS)
     check_organs(read, [])
+    with pytest.raises(ValueError, match=r"^organ: 'liver' is unknown; this run is for one organ"):
+        check_organs(read, [], "liver")
 
 
 def test_organ_tells_apart_what_is_learned(tmp_path):

@@ -175,6 +175,24 @@ def test_windows_are_stitched_on_the_cpu_where_a_card_has_no_room(monkeypatch):
     assert tries == [None] + [8 * 8 * 8 - 1] * 4  # the rows after the first go to the CPU at once
 
 
+@pytest.mark.parametrize("own", ["mean", "alpha"])
+def test_answer_is_of_whom_it_is_asked(own):
+    pair, image = network(), torch.rand(1, 1, 32, 32, 32)
+    pair.deploy = own
+    answers = {
+        who: ProbabilityInferer((32, 32, 32), deploy=who)(image, pair) for who in (None, "mean", "alpha", "beta")
+    }
+    members = ProbabilityInferer((32, 32, 32), members=True, deploy="alpha")(image, pair)
+    torch.testing.assert_close(torch.cat([answers["alpha"], answers["beta"]], dim=1), members)
+    torch.testing.assert_close(answers["mean"], (answers["alpha"] + answers["beta"]) / 2)
+    torch.testing.assert_close(answers[None], answers[own])
+
+
+def test_alternate_answers_with_the_mean_alone():
+    with pytest.raises(ValueError, match="alternate: must be False when deploy is beta"):
+        ProbabilityInferer((32, 32, 32), alternate=True, deploy="beta")
+
+
 def test_alternate_needs_a_pair():
     with pytest.raises(ValueError, match="alternate needs a network with alpha and beta, got VNet"):
         ProbabilityInferer((48, 48, 48), alternate=True)(torch.zeros(1, 1, 48, 48, 48), VNet(base_filters=2).eval())

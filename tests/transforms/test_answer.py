@@ -7,7 +7,14 @@ import torch
 from monai.data import MetaTensor
 
 from llmsegnet_bundle.scans.writing import case_file
-from llmsegnet_bundle.transforms import AlignLabeld, CheckScand, FillBackgroundd, SaveCased, Uncertaintyd
+from llmsegnet_bundle.transforms import (
+    AlignLabeld,
+    CheckScand,
+    FillBackgroundd,
+    MarkUncertaind,
+    SaveCased,
+    Uncertaintyd,
+)
 
 
 def test_good_scan_passes_unchanged():
@@ -92,6 +99,17 @@ def test_uncertainty_passes_over_one_answer():
     result = Uncertaintyd("pred", 2)({"pred": pred})
     assert list(result) == ["pred"]
     assert result["pred"] is pred
+
+
+@pytest.mark.parametrize(("active", "wanted"), [(True, [0, 2, 2]), (False, [0, 1, 0])])
+def test_uncertain_voxels_become_one_more_class(active, wanted):
+    data = {
+        "pred": torch.tensor([0, 1, 0]).reshape(1, 3, 1, 1),
+        "entropy": torch.tensor([0.5, 0.6, 1.0]).reshape(1, 3, 1, 1),
+    }
+    result = MarkUncertaind("pred", classes=2, active=active)(data)
+    assert result["pred"].flatten().tolist() == wanted
+    assert data["pred"].flatten().tolist() == [0, 1, 0]
 
 
 def test_saved_map_is_named_by_its_case_and_whole(tmp_path, monkeypatch):
