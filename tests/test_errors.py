@@ -108,6 +108,7 @@ def test_command_ends_with_what_the_system_says(error, status, told, monkeypatch
         raise error
 
     monkeypatch.setattr("fire.Fire", fail)
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle"])
     with pytest.raises(SystemExit) as end:
         main()
     code = end.value.code
@@ -117,6 +118,7 @@ def test_command_ends_with_what_the_system_says(error, status, told, monkeypatch
 
 def test_fault_of_the_program_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("fire.Fire", lambda *args, **kwargs: {}["a"])
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle"])
     with pytest.raises(KeyError):
         main()
 

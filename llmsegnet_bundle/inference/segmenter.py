@@ -16,9 +16,9 @@ from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
 
-STEPS = ("initialize", "run")
 # where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+STEPS = ("initialize", "run")
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
