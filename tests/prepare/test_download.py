@@ -256,6 +256,17 @@ def test_source_may_be_a_link_or_the_working_directory_itself(tmp_path, download
         assert (tmp_path / f"a/new/place/imagesTr/{GOOD}.nii.gz").is_file()
 
 
+def test_links_within_a_download_are_read_as_git_annex_lays_them(tmp_path, download):
+    image, _ = download.atrium(GOOD)
+    file = next(download.root.rglob("lgemri.nrrd"))
+    (download.root / ".git").mkdir()
+    file.rename(download.root / ".git/KEY.nrrd")
+    file.symlink_to("../../.git/KEY.nrrd")
+    prepare("left_atrium", download.root, tmp_path / "out", workers=1)
+    stored = nib.load(tmp_path / f"out/imagesTr/{GOOD}.nii.gz")
+    np.testing.assert_array_equal(np.asarray(stored.dataobj), image)
+
+
 def test_hidden_files_and_folders_are_passed_over(tmp_path, download):
     download.atrium(GOOD)
     (download.root / ".git").mkdir()
