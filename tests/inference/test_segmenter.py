@@ -175,13 +175,13 @@ def test_faults_of_a_scan_or_setting_are_told(bundle, image, tmp_path):
         (
             "inference",
             "{",
-            r"inference\.json is no readable JSON \(.*\); get the bundle again, or run `python -m .* assem",
+            r"inference\.json is no readable JSON \(.*\); get the bundle again, or",
         ),
         ("inference", "[" * 2_000_000, r"inference\.json is no readable JSON \(it is nested too deep\)"),
         (
             "inference",
             '{"run": []}',
-            r"inference\.json lacks dataset_dir, initialize, output_dir; get the bundle again",
+            r"inference\.json lacks dataset_dir, initialize, output_dir; get the",
         ),
         ("metadata", "[]", r"metadata\.json is no readable JSON \(it holds a list"),
     ],
