@@ -496,7 +496,7 @@ def test_text_for_a_flag_stops_in_one_line(name, flag, scans, tmp_path):
         run([name], scans / "imagesTr" if name == "inference" else scans, tmp_path, **{flag: "false"})
 
 
-@pytest.mark.parametrize("names", [["train", "evaluate"], ["inference"]])
+@pytest.mark.parametrize("names", [["train"], ["train", "evaluate"], ["inference"]])
 def test_window_that_the_network_does_not_take_stops_in_one_line(names, scans, tmp_path):
     with refused(r"window: image sides must be multiples of .*, got \[48, 48, 40\]"):
         run(names, scans / "imagesTr" if names == ["inference"] else scans, tmp_path, window=[48, 48, 40])

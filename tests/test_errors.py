@@ -1,3 +1,4 @@
+import importlib
 import multiprocessing
 import os
 import re
@@ -140,6 +141,11 @@ def test_several_faults_keep_a_line_each(monkeypatch):
     assert told_in_one_line(raised(lambda: read_mapping("one  fault\nand another"))) == (
         "one fault\nand another must hold keys and values, got list"
     )
+
+
+def test_absent_package_is_told_by_name():
+    error = raised(lambda: importlib.import_module("absent_package"))
+    assert told_in_one_line(error) == "the package absent_package is not installed; install it beside this one"
 
 
 def test_unknown_target_is_told_by_name():
