@@ -16,6 +16,7 @@ Shape = dict[Any, Any]
 # shapes of files that several rooms read
 RUN_JSON: Shape = {
     "settings": {"classes": int, "method": str},
+    "identity": {"settings": {...: list}},
     "split": {"digest": str, "labeled": CASES, "unlabeled": CASES, "validation": CASES, "test": CASES},
     "text": {"texts": (list, dict)},
     "versions": {},

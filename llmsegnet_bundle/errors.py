@@ -41,6 +41,8 @@ def _told_by_system(error: BaseException) -> str | None:
         return f"a worker process was lost ({how}), perhaps for lack of memory; run this again with fewer workers"
     if isinstance(error, ModuleNotFoundError) and (found := UNKNOWN.search(text)):
         return f"_target_: {found[1]} is no class or function that MONAI or an import knows"
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("llmsegnet_bundle"):
+        return f"the package {error.name} is not installed; install it beside this one"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return None

@@ -1,3 +1,4 @@
+import importlib
 import multiprocessing
 import os
 import re
@@ -108,6 +109,7 @@ def test_command_ends_with_what_the_system_says(error, status, told, monkeypatch
         raise error
 
     monkeypatch.setattr("fire.Fire", fail)
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle"])
     with pytest.raises(SystemExit) as end:
         main()
     code = end.value.code
@@ -117,6 +119,7 @@ def test_command_ends_with_what_the_system_says(error, status, told, monkeypatch
 
 def test_fault_of_the_program_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("fire.Fire", lambda *args, **kwargs: {}["a"])
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle"])
     with pytest.raises(KeyError):
         main()
 
@@ -138,6 +141,11 @@ def test_several_faults_keep_a_line_each(monkeypatch):
     assert told_in_one_line(raised(lambda: read_mapping("one  fault\nand another"))) == (
         "one fault\nand another must hold keys and values, got list"
     )
+
+
+def test_absent_package_is_told_by_name():
+    error = raised(lambda: importlib.import_module("absent_package"))
+    assert told_in_one_line(error) == "the package absent_package is not installed; install it beside this one"
 
 
 def test_unknown_target_is_told_by_name():

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.ablation.identity import difference, identity, plain
+from llmsegnet_bundle.ablation.identity import identity
 from llmsegnet_bundle.ablation.origin import now, origin
 from llmsegnet_bundle.ablation.plan import Plan, Variant
 from llmsegnet_bundle.commands import bundle_command
 from llmsegnet_bundle.documents import EVALUATION_JSON, NUMBER, RUN_JSON, read_json
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.run import changed
+from llmsegnet_bundle.settings.written import as_json
 
 FILE = "variant.json"
-RECORD = {"settings": {}, "sessions": [{"stage": str, "seconds": NUMBER}]}
+RECORD = {"settings": {...: list}, "sessions": [{"stage": str, "seconds": NUMBER}]}
 TRAINING, EVALUATING = "training", "evaluating"
 Execute = Callable[[Sequence[str], Path], int]  # command, log -> exit status
 
@@ -46,7 +48,7 @@ class Run:
             return [TRAINING, EVALUATING]
         # without its scores, or with those of another evaluation, it is scored anew
         scored = (self.folder / "eval/metrics.csv").is_file()
-        same = self.record.get("evaluation") == plain(self.plan.evaluation)
+        same = self.record.get("evaluation") == as_json(self.plan.evaluation)
         return [] if scored and same else [EVALUATING]
 
     @property
@@ -95,7 +97,7 @@ class Run:
             if stage == TRAINING:
                 self.record["trained"] = True
             else:
-                self.record["evaluation"] = plain(self.plan.evaluation)
+                self.record["evaluation"] = as_json(self.plan.evaluation)
         finally:
             session |= {"ended": now(), "seconds": round(time.monotonic() - began, 1)}
             self._write()
@@ -138,9 +140,8 @@ class Run:
         record = read_json(file, advice, RECORD)
         if (earlier := record.get("settings")) is None:
             raise ValueError(f"{file} has no settings; {advice}")
-        if earlier != self.settings:
-            told = difference(earlier, self.settings)
-            raise ValueError(f"{self.folder} is another run: {told}; give another name or remove the folder")
+        if told := changed(earlier, self.settings):
+            raise ValueError(f"{self.folder} is another run: {'; '.join(told)}; give another name or remove the folder")
         return record
 
     def _write(self) -> None:

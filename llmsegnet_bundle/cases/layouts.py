@@ -1,5 +1,6 @@
 """Folders as nnU-Net and the Decathlon lay them out: imagesTr, labelsTr, dataset.json."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def read_description(dataset_dir: PathLike) -> Description | None:
         ValueError: when it is no such file, or its labels have a gap in their numbers.
     """
     file = Path(dataset_dir) / DESCRIPTION
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     told = read_json(file, "correct it", SHAPE)
     try:

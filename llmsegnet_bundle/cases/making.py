@@ -132,6 +132,8 @@ def _names(choice: Choice, items: dict[str, Item], part: str) -> list[str]:
         return []
     if isinstance(choice, int):
         raise ValueError(f"{part} must be names or a text file of names, got {choice}; write the whole name of a scan")
+    if not isinstance(choice, str | Path | list | tuple):
+        raise ValueError(f"{part} must be a whole number, or names with commas between, got {choice!r}")
     where, given = part, choice
     if isinstance(choice, str | Path) and "," not in str(choice) and Path(choice).is_file():
         where, given = str(choice), _read_names(Path(choice), part)

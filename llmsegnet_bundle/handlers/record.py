@@ -73,6 +73,7 @@ class RunRecord:
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
             "settings": settings,
+            "identity": self.run.state(),
             "split": {"digest": digest(self.run.cases), **as_json(self.run.cases)},
             "text": _text(self.run.recorded.get("text_embedding")),
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},

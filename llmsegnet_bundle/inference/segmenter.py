@@ -18,6 +18,7 @@ from llmsegnet_bundle.sharing import find_bundle
 
 # where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+STEPS = ("initialize", "run")
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
@@ -75,7 +76,7 @@ def segment_files(
         ValueError: when there is no such bundle or setting, a setting or a scan is bad: after the others are done.
     """
     config = read_inference(bundle, {"dataset_dir": str(source), "output_dir": str(output_dir)} | settings)
-    evaluate_parts(config, ("initialize", "run"))
+    evaluate_parts(config, STEPS)
     return config
 
 
@@ -93,8 +94,10 @@ def read_inference(bundle: str | Path, settings: Mapping[str, Any]) -> ConfigPar
     file = folder / "configs" / "inference.json"
     if not file.is_file():
         raise ValueError(f"bundle: {file} does not exist; give a bundle with inference")
-    for part in (file, folder / "configs" / "metadata.json"):
-        read_json(part, f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`")
+    advice = f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`"
+    read_json(folder / "configs" / "metadata.json", advice)
+    if missing := {*STEPS, "dataset_dir", "output_dir"} - read_json(file, advice).keys():
+        raise ValueError(f"{file} lacks {', '.join(sorted(missing))}; {advice}")
     config = ConfigParser()
     config.read_config(str(file))
     config.read_meta(str(folder / "configs" / "metadata.json"))

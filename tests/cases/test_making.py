@@ -145,6 +145,8 @@ def test_names_of_the_field_find_their_scans(tmp_path, entries):
             {"validation": "nowhere.list"},
             r"validation: nowhere\.list is the name of no scan in imagesTr, nor a text file",
         ),
+        ({"test": 1.5}, r"test must be a whole number, or names with commas between, got 1\.5"),
+        ({"labeled": 0.5}, r"labeled must be a whole number, or names with commas between, got 0\.5"),
         ({"exclude": 70}, "exclude must be names or a text file of names, got 70"),
         ({"labeled": 0}, "labeled must be from 1 to the 4 scans with a label left, got 0"),
         ({"labeled": 5}, "labeled must be from 1 to the 4 scans with a label left, got 5"),

@@ -30,7 +30,7 @@ class Validator:
 def record(folder, **changes):
     told = {"crop": [48, 48], "text_embedding": changes.pop("text_embedding", "none")}
     arguments = {"total_steps": 5, "model_file": folder / "model.pt"}
-    run = SimpleNamespace(cases=CASES, recorded=told)
+    run = SimpleNamespace(cases=CASES, recorded=told, state=lambda: {"settings": {"seed": [1, 1]}})
     return RunRecord(folder / "out", run=run, validator=Validator(), **(arguments | changes))
 
 

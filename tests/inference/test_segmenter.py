@@ -167,3 +167,28 @@ def test_faults_of_a_scan_or_setting_are_told(bundle, image, tmp_path):
     (tmp_path / "configs/metadata.json").write_text("{}")
     with pytest.raises(ValueError, match=r"bundle: .*inference\.json does not exist"):
         llmsegnet_bundle.segment(image, tmp_path, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "inference",
+            "{",
+            r"inference\.json is no readable JSON \(.*\); get the bundle again, or",
+        ),
+        ("inference", "[" * 2_000_000, r"inference\.json is no readable JSON \(it is nested too deep\)"),
+        (
+            "inference",
+            '{"run": []}',
+            r"inference\.json lacks dataset_dir, initialize, output_dir; get the",
+        ),
+        ("metadata", "[]", r"metadata\.json is no readable JSON \(it holds a list"),
+    ],
+)
+def test_damaged_bundle_is_told_in_one_line(name, content, told, tmp_path):
+    (tmp_path / "configs").mkdir()
+    for part in ("metadata", "inference"):
+        (tmp_path / f"configs/{part}.json").write_text(content if part == name else "{}")
+    with pytest.raises(ValueError, match=told):
+        llmsegnet_bundle.segment(np.zeros((8, 8, 8)), tmp_path, AFFINE)

@@ -20,4 +20,5 @@ def check(work: dict[str, Any]) -> None:
         for bundle in sorted(Path("bundles").iterdir()):
             assemble(bundle)
     files = [f"tests/{file}" for file in work["tests"]]
-    raise SystemExit(int(pytest.main(["-x", "-p", "no:cacheprovider", "-rfE", "-k", work["keyword"], *files])))
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of plugins that the warm process has imported
+    raise SystemExit(pytest.main(["-x", "-p", "no:cacheprovider", "-rfE", *quiet, "-k", work["keyword"], *files]))

@@ -87,6 +87,11 @@ def test_page_shows_what_the_text_does_in_each_network(page):
     assert re.findall(r'alt="(\w+) over the steps"', shown) == ["alpha_text_share", "beta_balance"]
 
 
+def test_settings_that_differ_from_the_baseline_are_named(page):
+    shown = part(page, "Compared with the baseline")
+    assert re.findall(r"<li>(.*?)</li>", shown) == ["unsupervised_weight was 0.0, now 1.0"]
+
+
 def test_page_loads_nothing(page):
     without_pictures = re.sub(r'"data:image/[^"]*"', '""', page)
     assert "http" not in without_pictures.replace("http-equiv", "")
