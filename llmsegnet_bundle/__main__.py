@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fire
@@ -351,7 +351,7 @@ def _restore(kept: str, model_file: str | None = None) -> None:
     print(restore_weights(str(kept), None if model_file is None else str(model_file)))
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     "ablate": _ablate,
     "annotate": _annotate,
     "assemble": _assemble,

@@ -49,6 +49,13 @@ def test_wrong_checksum_or_no_bundle_leaves_nothing(bundle, cache, tmp_path):
     assert list(cache.iterdir()) == []
 
 
+def test_what_is_no_zip_is_told_and_not_kept(cache, tmp_path):
+    (tmp_path / "words.zip").write_text("words")
+    with pytest.raises(ValueError, match=r"words\.zip is no whole zip \(File is not a zip file\)"):
+        download_bundle("liver", str(tmp_path / "words.zip"))
+    assert list(cache.iterdir()) == []
+
+
 def test_zip_that_is_not_there_is_an_oserror(cache, tmp_path):
     with pytest.raises(OSError, match=r"none\.zip"):
         download_bundle("liver", str(tmp_path / "none.zip"))
