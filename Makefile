@@ -32,7 +32,8 @@ dist: .venv/ready
 
 # packed bundles under other tools; in an environment of its own, as MONAI imports mlflow wherever it finds it
 zoo: .venv/zoo/ready
-	.venv/zoo/bin/python -m pytest -m "slow or long" tests/sharing tests/networks/test_onnx.py
+	.venv/zoo/bin/python -m pytest -m "slow or long" tests/sharing/test_zoo.py tests/sharing/test_packed_runs.py \
+		tests/networks/test_onnx.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

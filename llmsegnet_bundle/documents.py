@@ -10,23 +10,47 @@ import yaml
 DEEPEST = 64  # lists and dictionaries within each other
 MOST_CHARACTERS = 200_000  # of YAML, which takes seconds to read beyond; ours have a twentieth
 MOST_NODES = 50_000  # of YAML with each alias written out
+NUMBER = (int, float)
+CASES = [{"image": str, "label": str, "organ": str}]
+Shape = dict[Any, Any]
+# shapes of files that several rooms read
+RUN_JSON: Shape = {
+    "settings": {"classes": int, "method": str},
+    "identity": {"settings": {...: list}},
+    "split": {"digest": str, "labeled": CASES, "unlabeled": CASES, "validation": CASES, "test": CASES},
+    "text": {"texts": (list, dict)},
+    "versions": {},
+    "total_steps": int,
+    "steps_per_epoch": int,
+    "sessions": [
+        {"started": str, "ended": str, "device": str, "first_step": int, "last_step": int, "duration_s": NUMBER}
+    ],
+    "selection": {"rule": str, "metric": str, "value": NUMBER, "step": int},
+    "validation": {"last": {"value": NUMBER, "step": int}, "best": {"value": NUMBER, "step": int}},
+}
+EVALUATION_JSON: Shape = {"swap_text": {...: NUMBER}, "dice_by_text": {...: {...: NUMBER}}}
+SUMMARY_JSON: Shape = {...: {}}
 
 
-def read_json(file: str | Path, advice: str) -> dict[str, Any]:
+def read_json(file: str | Path, advice: str, shape: Any = None) -> dict[str, Any]:
     """Return the content of a JSON file of keys and values.
 
     Args:
         file: the file.
         advice: what to do where it is damaged, the end of the message.
+        shape: the types of what it holds, as far as they matter: a dictionary of shapes by key, or for all keys under
+            `...`; a list of one shape; or types. What is absent or null fits.
 
     Raises:
-        ValueError: when it is no such file, has a key twice, or is nested too deep.
+        ValueError: when it is no such file, has a key twice, is nested too deep, or has another shape.
     """
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
         _check_depth(content)
         if not isinstance(content, dict):
             raise ValueError(f"it holds {_kind(content)}, must hold keys and values")
+        if wrong := _misfit(content, shape, ""):
+            raise ValueError(f"{wrong} there")
     except OSError as error:
         raise ValueError(f"{file} is no readable JSON ({error.strerror}); {advice}") from None
     except RecursionError:
@@ -123,6 +147,18 @@ def _check_depth(content: Any) -> None:
         level = [item for value in level for item in _items(value) if isinstance(item, dict | list)]
     if level:
         raise RecursionError
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str:
+    """Return what is of another type than a shape has it, empty when nothing is."""
+    if isinstance(shape, dict) and isinstance(value, dict):
+        parts = {key: (item, shape.get(key, shape.get(...))) for key, item in value.items() if item is not None}
+        told = (_misfit(item, part, f"{where}#{key}" if where else key) for key, (item, part) in parts.items())
+        return next(filter(None, told), "")
+    if isinstance(shape, list) and isinstance(value, list):
+        return next(filter(None, (_misfit(item, shape[0], f"{where}#{i}") for i, item in enumerate(value))), "")
+    kind = type(shape) if isinstance(shape, dict | list) else shape
+    return "" if kind is None or isinstance(value, kind) else f"{where} is {_kind(value)}, which must not stand"
 
 
 def _items(value: Any) -> Any:

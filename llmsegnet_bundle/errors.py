@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 from types import ModuleType, TracebackType
 
 MEMORY = re.compile(r"allocate memory|bad_alloc|out of memory|can't start new thread|could not create a (?:prim|mem)")
@@ -16,11 +17,13 @@ def told_in_one_line(error: BaseException) -> str | None:
     line, or one for each of several faults. MONAI's config parser wraps what a constructor raises in two errors of its
     own. Else it is what the system says of files, memory, and processes that were lost, or Ctrl-C.
     """
-    own, system, cause = None, None, error
+    own, system, is_cause, cause = None, None, True, error
     while cause is not None:
         if isinstance(cause, ValueError) and _raised_in(cause.__traceback__).startswith("llmsegnet_bundle."):
             own = "\n".join(" ".join(line.split()) for line in str(cause).splitlines())
-        system = _told_by_system(cause) or _mistyped_parent(cause) or system
+        if is_cause:  # what went wrong in the handling of something else is another fault
+            system = _told_by_system(cause) or system
+        is_cause &= cause.__cause__ is not None
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)  # type: ignore[assignment]
     return own or system
 
@@ -35,7 +38,7 @@ def _told_by_system(error: BaseException) -> str | None:
         return f"memory ran out{reason}; end other programs, or give a smaller crop, window or batch, or fewer workers"
     if isinstance(error, RuntimeError) and (lost := LOST.search(str(error))):
         how = next(filter(None, lost.groups()))
-        return f"a worker process was lost ({how}), perhaps for lack of memory; the same command with fewer workers"
+        return f"a worker process was lost ({how}), perhaps for lack of memory; run this again with fewer workers"
     if isinstance(error, ModuleNotFoundError) and (found := UNKNOWN.search(text)):
         return f"_target_: {found[1]} is no class or function that MONAI or an import knows"
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("llmsegnet_bundle"):
@@ -45,25 +48,10 @@ def _told_by_system(error: BaseException) -> str | None:
     return None
 
 
-def _mistyped_parent(error: BaseException) -> str | None:
-    """Return the line for an override such as `--trian#x`, whose parent MONAI's config parser does not find."""
-    traceback = error.__traceback__ if isinstance(error, KeyError) else None
-    while traceback is not None:
-        code, told = traceback.tb_frame.f_code, traceback.tb_frame.f_locals
-        if code.co_name == "update" and _module(traceback) == "monai.bundle.config_parser" and "k" in told:
-            return f"{told['k']}: is no setting; `python -m llmsegnet_bundle settings` lists all"
-        traceback = traceback.tb_next
-    return None
-
-
-def _module(traceback: TracebackType) -> str:
-    return traceback.tb_frame.f_globals.get("__name__", "")
-
-
 def _raised_in(traceback: TracebackType | None) -> str:
     name = ""
     while traceback is not None:
-        name = _module(traceback)
+        name = traceback.tb_frame.f_globals.get("__name__", "")
         traceback = traceback.tb_next
     return name
 
@@ -80,6 +68,15 @@ def install(main: ModuleType) -> None:
         if told is None:
             before(kind, error, traceback)
         else:
-            print(told, file=sys.stderr)
+            from tqdm import tqdm  # what runs a config has loaded it
+
+            tqdm.write(told, file=sys.stderr)  # not into a line that shows progress
 
     sys.excepthook = hook
+    before_of_thread = threading.excepthook
+
+    def hook_of_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is None or told_in_one_line(ended.exc_value) is None:
+            before_of_thread(ended)  # else who waits for the thread tells it, as TensorBoard's writer does
+
+    threading.excepthook = hook_of_thread

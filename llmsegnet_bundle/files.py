@@ -4,6 +4,7 @@ import datetime
 import glob
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -133,6 +134,8 @@ def system_reason(error: BaseException | None) -> str | None:
     while error is not None:
         if isinstance(error, OSError) and error.strerror:
             return error.strerror
+        if isinstance(error, shutil.Error):  # of many files, each with a reason such as "[Errno 28] No space left: 'a'"
+            return re.sub(r"\[Errno \d+\] |:.*", "", str(error.args[0][0][-1]))
         error = error.__cause__ or error.__context__
     return None
 

@@ -47,6 +47,9 @@ def locked(folder: str | Path, kind: str, setting: str) -> Iterator[int]:
     if descriptor is None:
         raise ValueError(f"another {kind} is at work in {folder}; wait for it, or give another {setting}")
     try:
+        with writing_to(place):  # a full disk, which what follows would find later
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield descriptor
     finally:
         with suppress(OSError):
@@ -70,9 +73,6 @@ def _acquire(path: Path) -> int | None:
         elif not _is_file(descriptor, path):  # its holder gave it back, and it went, after it was opened here
             os.close(descriptor)
         else:
-            with suppress(OSError):  # a full disk does not hold its number; what is written next will tell
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             return descriptor
 
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.context
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -41,7 +42,7 @@ def map_cases(
     if min(workers, len(cases)) <= 1:
         yield from bar(map(work, cases))
         return
-    with ProcessPoolExecutor(min(workers, len(cases)), _context(module), initializer=start) as pool:
+    with ProcessPoolExecutor(min(workers, len(cases)), _context(module), initializer=partial(_begin, start)) as pool:
         try:
             yield from bar(pool.map(work, cases))
         finally:
@@ -56,7 +57,7 @@ def map_apart(work: Callable[[Case], Result], cases: Sequence[Case], module: str
         ended: the result of a case that takes its process with it.
     """
     for case in cases:
-        with ProcessPoolExecutor(1, _context(module)) as pool:
+        with ProcessPoolExecutor(1, _context(module), initializer=ignore_interrupt) as pool:
             try:
                 yield pool.submit(work, case).result()
             except BrokenProcessPool:
@@ -70,6 +71,17 @@ def _context(module: str) -> multiprocessing.context.BaseContext:
     if method == "forkserver":
         context.set_forkserver_preload([module])
     return context
+
+
+def ignore_interrupt(worker: int = 0) -> None:
+    """Let this process not hear a Ctrl-C, which a terminal sends to all: the one that started it decides what ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _begin(start: Callable[[], Any] | None) -> None:
+    ignore_interrupt()
+    if start is not None:
+        start()
 
 
 def take_device() -> torch.device:

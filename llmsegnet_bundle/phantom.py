@@ -1,6 +1,5 @@
 """A data set of left-atrium-like phantoms, made in seconds, to try the whole method without a download."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,8 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
+
+from llmsegnet_bundle.files import whole_file
 
 Field = NDArray[np.floating]  # a number a voxel, for an organ the distance to its surface in mm, negative inside
 ORIGIN_MM = (-37.5, -52.25, 11.75)  # not zero, so that a step that loses the affine is noticed
@@ -184,7 +185,5 @@ def write_phantom(
     for i, name in enumerate(names):
         made = phantom(default_rng((seed, i)), size, spacing_mm, scanner)
         for part, volume in zip(folders, reversed(made), strict=True):
-            part.mkdir(parents=True, exist_ok=True)
-            hidden = part / f".partial_{name}"  # a stopped run leaves nothing that counts as a scan
-            nibabel.save(nibabel.Nifti1Image(volume, affine), hidden)
-            os.replace(hidden, part / name)
+            with whole_file(part / name) as hidden:  # a stopped run leaves nothing that counts as a scan
+                nibabel.save(nibabel.Nifti1Image(volume, affine), hidden)

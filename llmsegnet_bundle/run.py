@@ -1,4 +1,4 @@
-"""What a training is, and whether another is the same one."""
+"""What a training or an evaluation is, and whether another is the same one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import ignite.distributed as idist
 import torch
 from monai.bundle import ConfigParser
+from torch import nn
 
 from llmsegnet_bundle.cases import Datalist
 from llmsegnet_bundle.cases.contents import change, contents
 from llmsegnet_bundle.networks.description import text_identity
 from llmsegnet_bundle.networks.start import fingerprint
 from llmsegnet_bundle.scans import PathLike
+from llmsegnet_bundle.settings import read_table
 from llmsegnet_bundle.settings.written import plain_values, written
 
 
@@ -54,15 +56,7 @@ class Run:
         Args:
             earlier: of `state`.
         """
-        before, lines = earlier["settings"], []
-        for name in dict.fromkeys([*self.settings, *before]):
-            if name not in before:
-                lines.append(f"{name} was not set, now {self.settings[name][1]}")
-            elif name not in self.settings:
-                lines.append(f"{name} was {before[name][1]}, now not set")
-            elif all(one != other for one, other in zip(before[name], self.settings[name], strict=True)):
-                lines.append(f"{name} was {before[name][1]}, now {self.settings[name][1]}")
-        return lines
+        return changed(earlier["settings"], self.settings)
 
     def other_cases(self, earlier: Mapping[str, Any]) -> str:
         """Return in words how the scans and labels of an earlier run differ, empty when they do not.
@@ -71,3 +65,32 @@ class Run:
             earlier: of `state`.
         """
         return change(earlier["contents"], self.contents)
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words each setting in which two runs differ.
+
+    Args:
+        before, now: name -> (as written, its value), as of `Run.settings`.
+    """
+    lines = []
+    for name in dict.fromkeys([*now, *before]):
+        was, is_now = (of.get(name) or ["not set"] for of in (before, now))
+        if all(one != other for one, other in zip(was, is_now, strict=False)):
+            lines.append(f"{name} was {was[-1]}, now {is_now[-1]}")
+    return lines
+
+
+def answering(config: ConfigParser, network: nn.Module) -> dict[str, Any]:
+    """Return what masks of an evaluation are made with: all settings that decide on them, and the weights' sha256.
+
+    Args:
+        config: of the evaluation.
+        network: that answers.
+    """
+    table = read_table().values()
+    kept = [one.name for one in table if "evaluate" in one.configs or not (one.weights or one.resumed)]
+    asked = {one.name for one in table if {"evaluate", "inference"} & {*one.configs}}
+    values = {name: value for name, value in plain_values(config).items() if name in kept and name in asked}
+    weights = fingerprint(config.get_parsed_content("model_file"), "model_file")
+    return values | {"deploy": getattr(network, "deploy", None), "weights": weights}

@@ -1,5 +1,6 @@
 """Co-training of two networks as one MONAI engine: a step reads like METHOD.md section 6."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -106,6 +107,8 @@ class CoTrainer(SupervisedTrainer):
         self.jitter = jitter
         # `scaler` is of the engine, which sets it at each run
         self.loss_scaler = torch.GradScaler(torch.device(device).type, enabled=needs_fp16(device))
+        if self.loss_scaler.is_enabled():  # steps whose gradients overflow are left out, for schedules a mistake
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
 
     def _iteration(  # type: ignore[override]  # a list, as decollating makes it of MONAI's own dict
         self, engine: "CoTrainer", batchdata: dict[str, Tensor]

@@ -180,11 +180,13 @@ def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
     for rank in range(3):
         monkeypatch.setattr("ignite.distributed.get_rank", lambda rank=rank: rank)
         flow = prepared(["train"], scans, tmp_path, max_steps=2)
+        monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
         trainer = flow.parser.get_parsed_content("train#trainer")
         checkpoint = flow.parser.get_parsed_content("train#handlers")[-2]
         trainer.state.epoch_length = 2
         checkpoint.state.load(trainer)
         drawn.append(torch.rand(()).item())
+        assert not torch.backends.cudnn.deterministic  # as it was set
     assert len(set(drawn)) == 3
 
 
@@ -353,11 +355,14 @@ def test_evaluation_scores_the_masks_that_inference_writes(scans, tmp_path):
     np.testing.assert_array_equal(*masks)
     told = json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))
     answered = {"stride_voxel": "half", "window_weights": "gaussian", "alternate": False, "deploy": "mean"}
+    assert list(told["weights"]) == [str(tmp_path / "ckpt/model.pt")]  # with its sha256
     assert told.items() >= (answered | cleaned | {"fill_holes": False, "window": [48, 48, 48]}).items()
 
 
 def test_paper_over_the_evaluation_is_its_protocol(scans, tmp_path):
+    (tmp_path / "weights.pt").touch()
     given = {"stride_voxel": [24, 24, 24], "initialize": ["$True"], "device": "cpu"}
+    given["model_file"] = str(tmp_path / "weights.pt")
     flow = prepared(["train", "evaluate", "paper"], scans, tmp_path, **given)
     inferer = flow.parser.get_parsed_content("validate#evaluator").inferer.probs
     assert (inferer.stride_voxel, inferer.mode, inferer.alternate) == ([24, 24, 24], "constant", False)

@@ -1,12 +1,22 @@
 import importlib
+import multiprocessing
+import os
+import re
+import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from bundle_runs import BUNDLE, workflow
 from monai.utils import instantiate
+from torch.utils.data import DataLoader, Dataset
 
+from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.errors import install, told_in_one_line
 from llmsegnet_bundle.handlers import Average
@@ -37,6 +47,92 @@ def test_config_of_an_older_version_is_told_with_the_cure(tmp_path):
 def test_errors_of_others_are_left_alone():
     assert told_in_one_line(raised(lambda: int("a"))) is None
     assert told_in_one_line(raised(lambda: Average(None).followed.nothing)) is None
+
+
+def allocate(*shape):
+    return np.zeros(shape)
+
+
+class Killed(Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lose_a_pool():
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        pool.submit(os._exit, 9).result()
+
+
+def wrapped(function):
+    try:
+        function()
+    except Exception as error:
+        raise RuntimeError("applying transform") from error
+
+
+SYSTEM = {
+    "no file": (lambda: open("/absent/a"), r"/absent/a: No such file or directory"),  # noqa: SIM115
+    "a wrapped one": (lambda: wrapped(lambda: open("/absent/a")), r"/absent/a: No such file or directory"),  # noqa: SIM115
+    "a full disk": (lambda: Path("/dev/full").write_text("a"), "No space left on device"),
+    "numpy's memory": (lambda: allocate(2**45), r"memory ran out \(Unable to allocate 256. TiB\); end other programs"),
+    "torch's memory": (lambda: torch.empty(2**50), r"memory ran out \(you tried to allocate \d+ bytes\); end other"),
+    "Python's memory": (lambda: bytes(2**62), "memory ran out; end other programs"),
+    "a loader": (
+        lambda: next(iter(DataLoader(Killed(), num_workers=1))),
+        r"a worker process was lost \(is killed by signal: Killed\), perhaps for lack of memory",
+    ),
+    "a pool": (lose_a_pool, r"a worker process was lost \(was terminated\), perhaps for lack of memory"),
+}
+
+
+@pytest.mark.parametrize(("function", "told"), SYSTEM.values(), ids=SYSTEM)
+def test_what_the_system_says_is_one_line(function, told):
+    line = told_in_one_line(raised(function))
+    assert re.match(told, line), line
+    assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (KeyboardInterrupt(), 130, "stopped by Ctrl-C"),
+        (MemoryError(), 1, "memory ran out; end other programs"),
+        (OSError(28, "No space left on device", "x"), 1, "x: No space left on device"),
+        (OSError("of the Hub"), 1, "of the Hub"),
+    ],
+)
+def test_command_ends_with_what_the_system_says(error, status, told, monkeypatch, capsys):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("fire.Fire", fail)
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    code = end.value.code
+    assert (code if isinstance(code, int) else 1) == status
+    assert (capsys.readouterr().err if isinstance(code, int) else code).startswith(told)
+
+
+def test_fault_of_the_program_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr("fire.Fire", lambda *args, **kwargs: {}["a"])
+    monkeypatch.setattr("sys.argv", ["llmsegnet-bundle"])
+    with pytest.raises(KeyError):
+        main()
+
+
+def handle_badly():
+    try:
+        Path("/absent/a").read_text()
+    except OSError:
+        return {}["a"]
+
+
+def test_fault_in_the_handling_of_what_the_system_says_is_left_alone():
+    assert told_in_one_line(raised(handle_badly)) is None
 
 
 def test_several_faults_keep_a_line_each(monkeypatch):

@@ -1,11 +1,12 @@
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from llmsegnet_bundle.files import whole_file, write_texts
+from llmsegnet_bundle.files import CannotWrite, whole_file, write_texts, writing_to
 
 
 def test_file_is_replaced_whole_and_synced_before(tmp_path, monkeypatch):
@@ -42,6 +43,25 @@ def test_full_disk_is_told_with_path_and_reason(tmp_path):
     with pytest.raises(ValueError, match=r"last\.pt cannot be written \(No space left on device\); free space"):
         save_on_a_full_disk(tmp_path / "last.pt")
     assert list(tmp_path.iterdir()) == []
+
+
+def copy_and_fail(place):
+    why = "[Errno 28] No space left on device: '{}'"
+    with writing_to(place):
+        raise shutil.Error([(name, name, why.format(name)) for name in "ab"])
+
+
+def test_reason_of_a_copy_of_many_files_is_that_of_the_first():
+    with pytest.raises(CannotWrite, match=r"^app cannot be written \(No space left on device\); free space"):
+        copy_and_fail("app")
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path):
+    for name in (".999999999.a", f".{os.getppid()}.a", ".1.b", ".x.a"):
+        (tmp_path / name).touch()
+    with whole_file(tmp_path / "a") as part:
+        part.touch()
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([".1.b", f".{os.getppid()}.a", ".x.a", "a"])
 
 
 def test_texts_are_written_all_or_none(tmp_path, monkeypatch):

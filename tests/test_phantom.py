@@ -104,7 +104,7 @@ def test_write_phantom_scan_does_not_depend_on_the_count(tmp_path):
 
 def test_write_phantom_again_and_longer_replaces(tmp_path):
     write_phantom(tmp_path, scans=1, size=SMALL)
-    (tmp_path / "imagesTr" / ".partial_PHANTOM_000.nii.gz").write_bytes(b"of a stopped run")
+    (tmp_path / "imagesTr" / ".999999999.PHANTOM_000.nii.gz").write_bytes(b"of a stopped run")
     write_phantom(tmp_path, scans=2, size=SMALL)
     assert len(read_bytes(tmp_path)) == 4
 

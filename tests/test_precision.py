@@ -71,14 +71,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     assert with_it < without / 4
 
 
-def test_freed_memory_is_kept_within_and_given_back_after(monkeypatch):
+def test_freed_memory_is_kept_within_and_given_back_before_and_after(monkeypatch):
     calls = []
     libc = {"mallopt": lambda what, value: calls.append((what, value)), "malloc_trim": lambda rest: calls.append(rest)}
     monkeypatch.setattr(precision, "_libc", libc.get)
     monkeypatch.setitem(precision._freed_memory, "kept", False)
     with precision.freed_memory_kept():
-        assert calls == [(-4, 0), (-1, -1)]
-    assert calls[2:] == [(-4, 65_536), (-1, 131_072), 0]
+        assert calls == [0, (-4, 0), (-1, -1)]
+    assert calls[3:] == [(-4, 65_536), (-1, 131_072), 0]
     precision.keep_freed_memory()
     before = list(calls)
     with precision.freed_memory_kept():

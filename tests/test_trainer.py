@@ -168,6 +168,19 @@ def test_scaled_losses_move_the_weights_as_they_are(monkeypatch):
         torch.testing.assert_close(plain, from_scaled)
 
 
+def test_step_whose_scaled_gradients_overflow_is_left_out_without_a_warning(monkeypatch):
+    monkeypatch.setattr("llmsegnet_bundle.trainer.needs_fp16", lambda device: True)
+    pair = make_pair()
+    before = copy.deepcopy(pair.state_dict())
+    trainer = make_trainer(pair, make_batch(), 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(trainer.alpha_optimizer, lambda step: 0.5)
+    trainer.loss_scaler = torch.GradScaler("cpu", init_scale=float("inf"))
+    trainer.run()
+    schedule.step()
+    assert all(torch.equal(value, before[name]) for name, value in pair.named_parameters())
+    assert 0 < trainer.state.output[0]["loss"] < 100
+
+
 def seen_by_students(pair, batch, **settings):
     """Return the crops that alpha and beta see in training."""
     crops = {}

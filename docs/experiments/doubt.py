@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import fire
+import numpy as np
 import torch
 from monai.inferers import Inferer
 
@@ -36,10 +37,11 @@ unlabeled, 12 not at all), and their doubt was compared with the error that the 
 on each scan's own grid. An annotator should get first what the networks get wrong.
 
 In brackets 95 % bootstrap intervals over the scans; for random picks, where 95 % of 10,000 of them lie. Each doubt is
-from 0 to 1 and needs no label. MONAI Label uses `soft_gap` ([how](monai-label.md)). It was chosen among these five
-after a look at this table, so that its figures are a little too good. One data set and one training are no proof for
-others; that labels picked so teach more than random ones has not been measured. Written by `python
-docs/experiments/doubt.py ../shared/data/left_atrium`, from `experiments/doubt.csv`.
+from 0 to 1 and needs no label; `small label` is a control, the order that the size alone would give. MONAI Label uses
+`soft_gap` ([how](monai-label.md)). It was chosen among these five after a look at this table, so that its figures are
+a little too good. One data set and one training are no proof for others; that labels picked so teach more than random
+ones has not been measured. Written by `python docs/experiments/doubt.py ../shared/data/left_atrium`, from
+`experiments/doubt.csv`.
 """
 
 
@@ -54,13 +56,15 @@ class Known(Inferer):
         return self.probs[None]
 
 
-def dice_of(scorer: ScanScorer, image: Path, label: Path, scan: torch.Tensor, probs: torch.Tensor) -> float:
-    """Return the Dice of the mean's mask on the scan's own grid."""
+def score(scorer: ScanScorer, image: Path, scan: torch.Tensor, probs: torch.Tensor) -> dict[str, float]:
+    """Return the Dice of the mean's mask on the scan's own grid, and the volume of the label."""
     mean = mean_and_doubt(*probs.chunk(2))[0]
     own = MapInferer(Known(mean), scorer.preprocessing, scorer.inferer.answer, classes=len(mean))
     mask = own(scan, None)[0, 0]
-    truth = read_classes(label, tuple(mask.shape), read_image(image)[1], image, classes=len(mean))
-    return class_dice(mask, truth, ["background", "organ"])["organ"]["dice"]
+    affine, label = read_image(image)[1], image.parents[1] / "labelsTr" / image.name
+    truth = read_classes(label, tuple(mask.shape), affine, image, classes=len(mean))
+    dice = class_dice(mask, truth, ["background", "organ"])["organ"]["dice"]
+    return {"dice": dice, "label_ml": float((truth > 0).sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)}
 
 
 def main(dataset_dir: str, bundle: str = str(BUNDLE), page: str = str(PAGE), table: str = str(TABLE)) -> None:
@@ -75,11 +79,10 @@ def main(dataset_dir: str, bundle: str = str(BUNDLE), page: str = str(PAGE), tab
         if (name := case_name(image)) in rows:
             continue
         scan, probs = scorer.answer(image)
-        dice = dice_of(scorer, image, image.parents[1] / "labelsTr" / image.name, scan, probs)
         part = "validation" if i >= len(images) - VALIDATION else "unlabeled"
-        found = {name: f"{value:.6f}" for name, value in doubts(probs).items()}
-        rows[name] = {"case": name, "part": part, "dice": f"{dice:.6f}", **found}
-        lines = [",".join(("case", "part", "dice", *DOUBTS)), *(",".join(row.values()) for row in rows.values())]
+        found = score(scorer, image, scan, probs) | doubts(probs)
+        rows[name] = {"case": name, "part": part, **{key: f"{value:.6f}" for key, value in found.items()}}
+        lines = [",".join(("case", "part", *found)), *(",".join(row.values()) for row in rows.values())]
         write_texts(table.parent, {table.name: "\n".join(lines) + "\n"})
         print(name, rows[name], flush=True)
     model = read_description(BUNDLE / "models/model.pt")["sha256"][:12]

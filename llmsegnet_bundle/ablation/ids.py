@@ -7,6 +7,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from llmsegnet_bundle.documents import read_json, read_mapping
 from llmsegnet_bundle.settings import nearest
 
 # each run's own, or needed to continue it
@@ -33,6 +34,11 @@ def read_config(files: Sequence[Path]) -> ConfigParser:
     Raises:
         ValueError: when a file is no config.
     """
+    for file in files:  # MONAI reads them without a bound
+        if file.suffix == ".json":
+            read_json(file, "correct it")
+        else:
+            read_mapping(file)
     parser = ConfigParser()
     try:
         parser.read_config([str(file) for file in files])

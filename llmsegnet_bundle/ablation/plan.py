@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ class Variant:
         own: its own overrides.
         overrides: of its trainings: the common ones, then its own; texts as the plan has them.
         classes: names of the foreground classes that its evaluations score.
+        written: id -> what its config has there, of all that a training follows from.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Variant:
     own: dict[str, Any]
     overrides: dict[str, Any]
     classes: tuple[str, ...] = ()
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def starts_from(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The plan's file: read, and every fault of it told at once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from llmsegnet_bundle.ablation.plan import RUN, Plan, Variant, slug, texts
 from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.metrics import MEASURES
 from llmsegnet_bundle.settings import nearest
+from llmsegnet_bundle.settings.written import written
 
 KEYS = ("bundle", "output_dir", "seeds", "common", "evaluation", "metric", "variants")
 NEEDED = ("bundle", "output_dir", "seeds", "variants")
@@ -28,8 +30,8 @@ def read_plan(file: str | Path) -> Plan:
     content = read_mapping(file)
     found: list[str] = [f"unknown key {key}{nearest(str(key), KEYS)}" for key in content if key not in KEYS]
     found += [f"{key} is missing" for key in NEEDED if content.get(key) is None]
-    common, evaluation, written = (_mapping(content, key, found) for key in ("common", "evaluation", "variants"))
-    if not written and content.get("variants") is not None:
+    common, evaluation, given = (_mapping(content, key, found) for key in ("common", "evaluation", "variants"))
+    if not given and content.get("variants") is not None:
         found.append("variants is empty; give two or more")
     seeds = _seeds(content.get("seeds"), found)
     bundle, output_dir = (Path(str(content.get(key))).expanduser() for key in ("bundle", "output_dir"))
@@ -41,7 +43,7 @@ def read_plan(file: str | Path) -> Plan:
     metric = content.get("metric", "dice")
     if metric not in MEASURES:
         found.append(f"metric: must be one of {', '.join(MEASURES)}, got {metric!r}")
-    variants = _variants(written, common, bundle if has_bundle else None, evaluation, found)
+    variants = _variants(given, common, bundle if has_bundle else None, evaluation, found)
     if found:
         raise ValueError("\n".join(f"{file}: {line}" for line in dict.fromkeys(found)))
     return Plan(bundle, output_dir.absolute(), seeds, common, evaluation, metric, variants)
@@ -66,12 +68,12 @@ def _seeds(value: Any, found: list[str]) -> tuple[int, ...]:
 
 
 def _variants(
-    written: dict[str, Any], common: dict[str, Any], bundle: Path | None, evaluation: dict[str, Any], found: list[str]
+    given: dict[str, Any], common: dict[str, Any], bundle: Path | None, evaluation: dict[str, Any], found: list[str]
 ) -> tuple[Variant, ...]:
     """Return the variants, and add what is wrong with them; with None for the bundle, configs are not looked at."""
     variants: dict[str, Variant] = {}
     folders: dict[str, str] = {}
-    for name, settings in written.items():
+    for name, settings in given.items():
         where = f"variants: {name}"
         if not slug(name):
             found.append(f"{where}: no folder can have that name; use letters or digits")
@@ -81,7 +83,7 @@ def _variants(
         configs = own.pop("config", "train")
         configs = configs if isinstance(configs, list) else [configs]
         variant = Variant(name, tuple(map(str, configs)), own, common | own)
-        found += [f"{where}: {line}" for line in _reference_faults(variant, variants, written)]
+        found += [f"{where}: {line}" for line in _reference_faults(variant, variants, given)]
         variants[name] = variant if bundle is None else _in_bundle(variant, common, bundle, evaluation, found)
     for key, overrides in (("common", common), ("evaluation", evaluation)):
         if any(RUN.search(text) for text in texts(overrides)):
@@ -89,10 +91,10 @@ def _variants(
     return tuple(variants.values())
 
 
-def _reference_faults(variant: Variant, earlier: Mapping[str, Variant], written: Mapping[str, Any]) -> list[str]:
+def _reference_faults(variant: Variant, earlier: Mapping[str, Variant], given: Mapping[str, Any]) -> list[str]:
     lines = []
     for name in dict.fromkeys(name for text in texts(variant.own) for name in RUN.findall(text)):
-        if name in written and name not in earlier:
+        if name in given and name not in earlier:
             lines.append(f"{{run:{name}}} must be an earlier variant; move {name} before {variant.name}")
         elif name not in earlier:
             lines.append(f"{{run:{name}}} is no variant{nearest(name, earlier)}")
@@ -118,8 +120,10 @@ def _in_bundle(
     scoring.update({key: value for key, value in variant.overrides.items() if key in scoring})
     unknown = faults(evaluation, scoring, f"{config} + evaluate.json")
     found += [f"evaluation: {line}" for line in unknown]
-    classes = () if shared or wrong or unknown else _classes(scoring, found, where)
-    return Variant(variant.name, tuple(map(str, files)), variant.own, variant.overrides, classes)
+    if shared or wrong or unknown:
+        return variant
+    classes = _classes(scoring, found, where)
+    return replace(variant, configs=tuple(map(str, files)), classes=classes, written=written(parser))
 
 
 def _classes(scoring: ConfigParser, found: list[str], where: str) -> tuple[str, ...]:

@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.ablation.identity import difference, identity, plain
+from llmsegnet_bundle.ablation.identity import identity
 from llmsegnet_bundle.ablation.origin import now, origin
 from llmsegnet_bundle.ablation.plan import Plan, Variant
 from llmsegnet_bundle.commands import bundle_command
+from llmsegnet_bundle.documents import EVALUATION_JSON, NUMBER, RUN_JSON, read_json
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.run import changed
+from llmsegnet_bundle.settings.written import as_json
 
 FILE = "variant.json"
+RECORD = {"settings": {...: list}, "sessions": [{"stage": str, "seconds": NUMBER}]}
 TRAINING, EVALUATING = "training", "evaluating"
 Execute = Callable[[Sequence[str], Path], int]  # command, log -> exit status
 
@@ -44,7 +48,7 @@ class Run:
             return [TRAINING, EVALUATING]
         # without its scores, or with those of another evaluation, it is scored anew
         scored = (self.folder / "eval/metrics.csv").is_file()
-        same = self.record.get("evaluation") == plain(self.plan.evaluation)
+        same = self.record.get("evaluation") == as_json(self.plan.evaluation)
         return [] if scored and same else [EVALUATING]
 
     @property
@@ -57,16 +61,16 @@ class Run:
 
     def training_record(self) -> dict[str, Any]:
         """Return the content of the `run.json` that its training wrote; empty when it wrote none."""
-        return self._content("run.json")
+        return self._content("run.json", RUN_JSON)
 
     def evaluation_record(self) -> dict[str, Any]:
         """Return the content of the `evaluation.json` that its evaluation wrote; empty when it wrote none."""
-        return self._content("evaluation.json")
+        return self._content("evaluation.json", EVALUATION_JSON)
 
-    def _content(self, name: str) -> dict[str, Any]:
+    def _content(self, name: str, shape: dict[Any, Any]) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "eval" / name).read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            return read_json(self.folder / "eval" / name, "", shape)
+        except ValueError:
             return {}
 
     def do(self, stage: str, execute: Execute) -> None:
@@ -93,7 +97,7 @@ class Run:
             if stage == TRAINING:
                 self.record["trained"] = True
             else:
-                self.record["evaluation"] = plain(self.plan.evaluation)
+                self.record["evaluation"] = as_json(self.plan.evaluation)
         finally:
             session |= {"ended": now(), "seconds": round(time.monotonic() - began, 1)}
             self._write()
@@ -119,7 +123,8 @@ class Run:
                 raise ValueError(f"{self.name}: the evaluation left no {self.folder}/eval/metrics.csv; {self.log}")
             return
         record = self.training_record()
-        step, total = record.get("sessions", [{}])[-1].get("last_step", 0), record.get("total_steps")
+        sessions = record.get("sessions") or [{}]
+        step, total = sessions[-1].get("last_step") or 0, record.get("total_steps")
         if total is None or step < total:  # stopped from outside: it saved and ended well
             raise ValueError(f"{self.name}: stopped at step {step} of {total}; the same command continues; {self.log}")
 
@@ -131,14 +136,12 @@ class Run:
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise ValueError(f"{self.folder} has files but no {FILE}; give {self.variant.name} another name")
             return {}
-        try:
-            record = dict(json.loads(file.read_text(encoding="utf-8")))
-            earlier = record["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{file} is damaged; remove the folder, and its run starts anew") from None
-        if earlier != self.settings:
-            told = difference(earlier, self.settings)
-            raise ValueError(f"{self.folder} is another run: {told}; give another name or remove the folder")
+        advice = "remove the folder, and its run starts anew"
+        record = read_json(file, advice, RECORD)
+        if (earlier := record.get("settings")) is None:
+            raise ValueError(f"{file} has no settings; {advice}")
+        if told := changed(earlier, self.settings):
+            raise ValueError(f"{self.folder} is another run: {'; '.join(told)}; give another name or remove the folder")
         return record
 
     def _write(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-PATIENCE_S = 900.0  # for the start, and for a training of the demo, on a busy machine
+PATIENCE_S = 3600.0  # for the start, and for a training of the demo, on a busy machine
 
 
 class LabelServer:

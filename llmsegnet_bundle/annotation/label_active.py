@@ -10,11 +10,11 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.utils.others.generic import device_list, name_to_device
 
+from llmsegnet_bundle.annotation.offer import most_doubtful
 from llmsegnet_bundle.annotation.scorer import ScanScorer
 from llmsegnet_bundle.files import file_sha256
 
 DOUBT = "soft_gap"  # of `doubts`; docs/doubt.md shows how well it finds errors
-SERVED_S = 3600  # a scan that was offered is not offered again so soon, as another annotator may have it
 logger = logging.getLogger(__name__)
 
 
@@ -82,15 +82,10 @@ class MostDoubtful(Strategy):
         self.key = f"doubt_{name}"
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
-        infos = {image: datastore.get_image_info(image) for image in sorted(datastore.get_unlabeled_images())}
+        infos = {image: datastore.get_image_info(image) for image in datastore.get_unlabeled_images()}
         if not infos:
             return None
-
-        def rank(image: str) -> tuple[bool, float]:
-            served = infos[image].get("strategy", {}).get(request["strategy"], {}).get("ts", 0)
-            return time.time() - served < SERVED_S, -infos[image].get(self.key, 0.0)
-
-        first = min(infos, key=rank)
+        first = most_doubtful(infos, self.key, request["strategy"], time.time())
         doubt = infos[first].get(self.key)
         logger.info(f"{self.key}: {first}, {'not scored yet' if doubt is None else doubt}")
         return {"id": first, "doubt": doubt}

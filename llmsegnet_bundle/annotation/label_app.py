@@ -50,8 +50,9 @@ class LabelApp(MONAILabelApp):
         return store
 
     def init_infers(self) -> dict[str, InferTask]:
-        tasks = {name: InferTask(str(place), self.conf) for name, place in self.bundles.items()}
-        return {name: task for name, task in tasks.items() if task.valid}
+        trained = [name for name, place in self.bundles.items() if (place / "models" / "model.pt").is_file()]
+        known = getattr(self, "_infers", {})
+        return {name: known.get(name) or InferTask(str(self.bundles[name]), self.conf) for name in trained}
 
     def init_trainers(self) -> dict[str, TrainTask]:
         return {name: TrainTask(str(place), self.conf) for name, place in self.bundles.items()}
@@ -66,9 +67,7 @@ class LabelApp(MONAILabelApp):
 
     def info(self) -> dict[str, Any]:
         """Tell also of bundles that got their first weights after the start."""
-        new = [name for name in self.bundles if name not in self._infers]
-        tasks = {name: InferTask(str(self.bundles[name]), self.conf) for name in new}
-        self._infers |= {name: task for name, task in tasks.items() if task.valid}
+        self._infers = self.init_infers()
         return super().info()
 
     def async_scoring(self, method: str | None, params: dict[str, Any] | None = None) -> Any:

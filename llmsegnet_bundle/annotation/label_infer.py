@@ -4,6 +4,8 @@ from typing import Any
 
 from monailabel.tasks.infer.bundle import BundleInferTask
 
+from llmsegnet_bundle.precision import fast_layout
+
 UNCERTAIN = "uncertain"  # the segment of voxels to look at
 
 
@@ -23,3 +25,7 @@ class InferTask(BundleInferTask):
         if request.get("mark_uncertain"):
             told["label_names"] = told["label_names"] | {UNCERTAIN: max(told["label_names"].values()) + 1}
         return file, told
+
+    def _get_network(self, device: str, data: Any) -> Any:
+        # as inference.json has it: in another order sums round otherwise, and 0.3 % of an unsure mask's voxels differed
+        return fast_layout(super()._get_network(device, data), device)

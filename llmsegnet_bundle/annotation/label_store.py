@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastapi import HTTPException
 from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.datastore import DefaultLabelTag
 
-from llmsegnet_bundle.scans import PathLike, read_scan
+from llmsegnet_bundle.annotation.labels import label_fault
 
 
 def refuse_bad_labels(store: LocalDatastore, bundles: Sequence[Path]) -> None:
@@ -29,19 +28,6 @@ def refuse_bad_labels(store: LocalDatastore, bundles: Sequence[Path]) -> None:
         return save(image_id, label_filename, label_tag, label_info)
 
     store.save_label = save_checked
-
-
-def label_fault(file: PathLike, classes: int = 256) -> str:
-    """Return in words what is wrong with a label; "" when nothing is."""
-    try:
-        found = np.unique(read_scan(file)[0])
-    except ValueError as error:
-        return str(error)
-    if not found.any():
-        return "it is empty; draw the organ first"
-    if found.max() >= classes:
-        return f"it has class {found.max():g}, the last one is {classes - 1}; remove segments such as 'uncertain'"
-    return ""
 
 
 def _classes(bundle: Path) -> int:

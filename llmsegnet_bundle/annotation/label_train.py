@@ -1,19 +1,17 @@
 """Training in MONAI Label, of a length that fits a click."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
 from monailabel.tasks.train.bundle import BundleTrainTask
 
-from llmsegnet_bundle.annotation.label_store import label_fault
+from llmsegnet_bundle.annotation.labels import label_fault
+from llmsegnet_bundle.annotation.length import LEAST_STEPS, settings_of_length, training_stats
 from llmsegnet_bundle.annotation.undo import undo_training
 
 EPOCHS = 50  # as other apps of MONAI Label
-LEAST_STEPS = 10  # an epoch, of few labels
-VALIDATIONS = 5  # a training
+LEAST_TO_SPLIT = 5  # of fewer labels all teach, whatever share is to validate
 DEVELOPERS = ("tracking", "run_id", "model_filename")
 UNDO = "undo_last_training"
 
@@ -21,7 +19,7 @@ UNDO = "undo_last_training"
 class TrainTask(BundleTrainTask):
     """Go on from the present weights with the labels that are saved.
 
-    An epoch is a pass over the labeled scans, of at least `LEAST_STEPS` steps; validation comes `VALIDATIONS` times.
+    How long it is says `length.settings_of_length`.
 
     Args:
         path: folder of the bundle.
@@ -42,15 +40,7 @@ class TrainTask(BundleTrainTask):
 
     def stats(self) -> dict[str, Any]:
         """Return how far the last training is, for the client's bars."""
-        file = Path(self.bundle_path) / "eval" / "run.json"
-        if not file.is_file():
-            return {}
-        run = json.loads(file.read_text(encoding="utf-8"))
-        session, epoch = run["sessions"][-1], run["steps_per_epoch"]
-        told = {"epoch": session["last_step"] // epoch, "total_epochs": math.ceil(run["total_steps"] / epoch)}
-        if "best" in run["validation"]:
-            told["best_metric"] = run["validation"]["best"]["value"]
-        return told | ({"total_time": session["duration_s"]} if session["last_step"] >= run["total_steps"] else {})
+        return training_stats(Path(self.bundle_path) / "eval" / "run.json")
 
     def _fetch_datalist(self, request: dict[str, Any], datastore: Datastore) -> list[dict[str, str]]:
         cases = super()._fetch_datalist(request, datastore)
@@ -61,11 +51,14 @@ class TrainTask(BundleTrainTask):
                 raise ValueError(f"{case['label']}: {fault}, or remove the file")
         return cases
 
+    def _partition_datalist(self, datalist: Any, request: dict[str, Any], shuffle: bool = False) -> Any:
+        few = {"val_split": 0.0} if len(datalist) < LEAST_TO_SPLIT else {}
+        return super()._partition_datalist(datalist, request | few, shuffle)
+
     def _update_overrides(self, overrides: dict[str, Any]) -> dict[str, Any]:
         scans, epochs = len(overrides["train#dataset#data"]), int(overrides.pop("train#trainer#max_epochs"))
-        steps = max(LEAST_STEPS, math.ceil(scans / self.bundle_config["batch"][0]))
-        total = epochs * steps
-        overrides |= {"max_steps": total, "val_interval": math.ceil(total / VALIDATIONS)}
-        told = f"{epochs} epochs of {steps} steps: a pass over {scans} labeled scans, at least {LEAST_STEPS} steps"
-        print(told, flush=True)
+        length = settings_of_length(epochs, scans, self.bundle_config["batch"][0])
+        told = f"{epochs} epochs, each a pass over {scans} labeled scans but at least {LEAST_STEPS} steps"
+        overrides |= length
+        print(f"{told}: {length['max_steps']} steps", flush=True)
         return overrides

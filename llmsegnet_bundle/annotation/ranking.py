@@ -9,7 +9,8 @@ from llmsegnet_bundle.annotation.doubts import DOUBTS
 
 RESAMPLES = 10_000
 PICKED = (5, 10, 20)  # scans
-Rows = Sequence[Mapping[str, str]]  # of doubt.csv: case, part, dice and each of `DOUBTS`
+CONTROL = "small label"  # what it would be to rank by size, had one the labels
+Rows = Sequence[Mapping[str, str]]  # of doubt.csv: case, part, dice, label_ml and each of `DOUBTS`
 
 
 def correlation(doubt: Sequence[float], error: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
@@ -44,7 +45,7 @@ def describe(rows: Rows) -> list[str]:
     groups = {"all": list(rows), **parts}
     names = [f"{name} ({len(group)} scans)" for name, group in groups.items()]
     lines = ["## Rank correlation with 1 - Dice", "", *_head("doubt", names)]
-    for name in DOUBTS:
+    for name in (*DOUBTS, CONTROL):
         found = [correlation(_column(group, name), _errors(group)) for group in groups.values()]
         told = [f"{rho:.2f} [{low:.2f}, {high:.2f}]" for rho, low, high in found]
         lines.append(f"| {name} | {' | '.join(told)} |")
@@ -53,7 +54,7 @@ def describe(rows: Rows) -> list[str]:
     lines += ["", "## Error of the scans picked first", ""]
     lines += _head("picked by", [f"{count} scans" for count in counts])
     lines.append(_row("the error itself", [picked_error(error, error, n) for n in counts]))
-    lines += [_row(name, [picked_error(_column(rows, name), error, n) for n in counts]) for name in DOUBTS]
+    lines += [_row(name, [picked_error(_column(rows, name), error, n) for n in counts]) for name in (*DOUBTS, CONTROL)]
     chance = [random_errors(error, n) for n in counts]
     lines.append(f"| random | {' | '.join(f'{mean:.3f} [{low:.3f}, {high:.3f}]' for mean, low, high in chance)} |")
     return lines
@@ -68,7 +69,7 @@ def _row(name: str, values: Sequence[float]) -> str:
 
 
 def _column(rows: Rows, name: str) -> list[float]:
-    return [float(row[name]) for row in rows]
+    return [-float(row["label_ml"]) if name == CONTROL else float(row[name]) for row in rows]
 
 
 def _errors(rows: Rows) -> list[float]:

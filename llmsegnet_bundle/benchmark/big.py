@@ -14,9 +14,9 @@ from monai.bundle import ConfigParser
 from llmsegnet_bundle.benchmark.measure import Cost, cost_of_command
 
 SPACING_MM = (0.8, 0.8, 1.0)
-WINDOW = (256, 256, 96)
+WINDOW = (128, 128, 96)
 NETWORK = {"base_filters": 2, "crop": WINDOW, "text_embedding": "none"}
-ASKED = {"deploy": "alpha", "stride_voxel": (256, 256, 48), "show_progress": False}  # half the time, the same memory
+ASKED = {"deploy": "alpha", "stride_voxel": (128, 128, 48), "show_progress": False}  # half the time, the same memory
 
 
 def write_ct(folder: Path, size: Sequence[int], classes: int) -> None:

@@ -1,7 +1,6 @@
 """How time and memory are measured: in a fresh process, whose allocator and peak no other measurement has touched."""
 
 import multiprocessing
-import os
 import re
 import resource
 import statistics
@@ -49,22 +48,29 @@ def first_cost(turn: Callable[[], object]) -> Cost:
     return Cost(seconds(turn), _peak_gb() - before)
 
 
+# the system counts for a process what the one that started it held: so a small one starts it and tells its children's
+STARTED = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:], stderr=subprocess.STDOUT)
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
+
+
 def cost_of_command(command: Sequence[str]) -> Cost:
-    """Run a command to its end and return its seconds and the peak of all its memory.
+    """Run a command to its end and return its seconds and the peak of its memory, or that of a process that it starts.
 
     Raises:
         RuntimeError: with what it said, when it fails.
     """
     start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as told:
-        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    with tempfile.NamedTemporaryFile() as peak:
+        done = subprocess.run([sys.executable, "-c", STARTED, peak.name, *command], stdout=subprocess.PIPE, text=True)
         took = time.perf_counter() - start
-        if process.returncode:
-            told.seek(0)
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {told.read()[-2000:]}")
-    return Cost(took, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout[-2000:]}")
+        held = int(Path(peak.name).read_text())
+    return Cost(took, held * (1 if sys.platform == "darwin" else 1024) / 1e9)
 
 
 def seconds(turn: Callable[[], object]) -> float:

@@ -10,6 +10,7 @@ import torch
 from llmsegnet_bundle.benchmark import big, many, processes, scan, start, step
 from llmsegnet_bundle.benchmark.measure import in_fresh_process
 from llmsegnet_bundle.cases import from_folder
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.precision import has_bf16
 from llmsegnet_bundle.scans import case_name
 
@@ -199,7 +200,8 @@ def _draw(sides: Sequence[Sequence[int]], costs: Sequence[Sequence[step.Cost]], 
         axes.set(xlabel="million voxels in the batch of 4 crops", ylabel=f"{name.split('_')[0]} of a step ({unit})")
         axes.set(xlim=(0, None), ylim=(0, None))
         axes.legend()
-    figure.savefig(file, dpi=110)
+    with whole_file(file) as part:
+        figure.savefig(part, dpi=110)
 
 
 def _times(what: str, other: float, ours: float) -> Row:

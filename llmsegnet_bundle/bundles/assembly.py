@@ -44,7 +44,8 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
     if not dataset_file.is_file():
         raise ValueError(f"{dataset_file} does not exist; a bundle is made from one")
     dataset = read_mapping(dataset_file)
-    paper = dataset.pop("paper", {})
+    if not isinstance(paper := dataset.pop("paper", {}), dict):
+        raise ValueError(f"{dataset_file}: paper must hold keys and values, got {paper!r}")
     recipe = files("llmsegnet_bundle") / "recipe"
     unknown = set(dataset)
     texts = {"logging.conf": (recipe / "logging.conf").read_text(encoding="utf-8")}
@@ -58,7 +59,7 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
             config |= _followed(_merge([recipe / f"{part}.yaml" for part in CONFIGS["train"]]) | dataset)
         if name == "metadata":
             config = _described(config, merged["train"])
-        texts[f"{name}.json"] = json.dumps(config, indent=4) + "\n"
+        texts[f"{name}.json"] = _as_json(config, dataset_file)
         merged[name] = config
     if unknown:
         raise ValueError(
@@ -74,6 +75,13 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
         elif stale := [name for name, text in written.items() if _text(Path(bundle) / folder / name) != text]:
             file = Path(bundle) / folder / stale[0]
             raise ValueError(f"{file} is not what its recipe gives; run `python -m llmsegnet_bundle assemble {bundle}`")
+
+
+def _as_json(config: dict[str, Any], dataset_file: Path) -> str:
+    try:
+        return json.dumps(config, indent=4) + "\n"
+    except TypeError as error:  # such as a date, which YAML has and JSON has not
+        raise ValueError(f"{dataset_file} holds what JSON does not ({error}); put quotes around it") from None
 
 
 def _comments(recipe: Any, name: str, dataset_file: Path) -> dict[str, str]:

@@ -10,11 +10,13 @@ from tqdm import tqdm
 
 from llmsegnet_bundle.cases.split import SPLITS, Datalist, Item, item_files, scan_item
 from llmsegnet_bundle.cases.values import LabelValues, label_values
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.parallel import first_of_node, shared
+from llmsegnet_bundle.parallel import cores, first_of_node, shared
 from llmsegnet_bundle.scans import PathLike, channel_files, read_channels, read_classes
 
 RULES = 2  # raised when the checks become stricter, so that what passed the old ones is read again
+MOST_READERS = 8  # threads: a large CT takes a gigabyte while it is read
 AT_ONCE = 32  # scans between two notes of what was found good, so that a stopped check goes on
 
 
@@ -30,7 +32,7 @@ def fingerprint(item: Item) -> bytes:
 def check_scans(
     datalist: Datalist,
     classes: int | LabelValues = 2,
-    workers: int = 2,
+    workers: int | None = None,
     cache_dir: PathLike | None = None,
     in_channels: int = 1,
 ) -> None:
@@ -42,7 +44,7 @@ def check_scans(
         datalist: the lists, of `load`.
         classes: a label must hold whole numbers from 0 to classes - 1, or those of `LabelValues`. A class that no
             label of the list `labeled` holds gets a line of warning on stderr.
-        workers: threads that read.
+        workers: threads that read; None for one a core, as far as memory can be expected to hold their scans.
         cache_dir: where to remember what was found good, so that it is read again only when it changes; None forgets.
         in_channels: how many a scan must have, in one file or in a file each.
 
@@ -68,7 +70,7 @@ def check_scans(
     with tqdm(total=len(items), desc="checking", unit="scan", disable=None, delay=2, dynamic_ncols=True) as bar:
         for begin in range(0, len(items), AT_ONCE):
             some = range(begin, min(begin + AT_ONCE, len(items)))
-            found += shared(read, some, workers)  # raises in list order
+            found += shared(read, some, workers or min(cores(), MOST_READERS))  # raises in list order
             known = good | dict(zip(marks, found, strict=False))
             if memory and known != good and first_of_node():
                 write_texts(memory.parent, {memory.name: json.dumps(known)})
@@ -83,8 +85,11 @@ def check_scans(
 
 def _remembered(memory: Path | None) -> dict[str, list[int]]:
     """Return what was found good before, with the numbers that its label holds."""
-    known = json.loads(memory.read_text(encoding="utf-8")) if memory and memory.is_file() else {}
-    return known if isinstance(known, dict) else {}  # a list: of a version that did not keep the numbers
+    try:
+        known = read_json(memory, "", {...: [int]}) if memory else {}
+    except ValueError:  # missing, damaged, or of a version that did not keep the numbers: all is read again
+        return {}
+    return {mark: numbers for mark, numbers in known.items() if numbers is not None}
 
 
 def _mark(item: Item, classes: int, in_channels: int) -> str:

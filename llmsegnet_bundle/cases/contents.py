@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llmsegnet_bundle.cases.checks import fingerprint
 from llmsegnet_bundle.cases.split import Datalist, scan_item
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import file_sha256, write_texts
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files
 
@@ -67,15 +68,14 @@ def _few(names: list[str]) -> str:
 
 def _remembered(memory: Path | None) -> dict[str, str]:
     try:
-        known = json.loads(memory.read_text(encoding="utf-8")) if memory else {}
-    except (OSError, ValueError):  # what is damaged is read again
+        return read_json(memory, "", {...: str}) if memory else {}
+    except ValueError:  # what is missing or damaged is read again
         return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _sha256(path: str) -> str:
     told = hashlib.sha256()
     for place in channel_files(path):
-        for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+        for file in sorted(filter(Path.is_file, place.iterdir())) if place.is_dir() else [place]:
             told.update(bytes.fromhex(file_sha256(file)))
     return told.hexdigest()

@@ -1,14 +1,16 @@
 """Folders as nnU-Net and the Decathlon lay them out: imagesTr, labelsTr, dataset.json."""
 
-import json
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmsegnet_bundle.cases.untaken import tell_untaken, untaken
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
-from llmsegnet_bundle.scans.naming import CHANNEL, short_name
+from llmsegnet_bundle.scans.naming import CHANNEL, has_suffix, short_name
 
 DESCRIPTION = "dataset.json"
+SHAPE = {"labels": {}, "channel_names": {}, "modality": {}, "file_ending": str}
 
 
 class Description(NamedTuple):
@@ -64,27 +66,22 @@ def read_description(dataset_dir: PathLike) -> Description | None:
         ValueError: when it is no such file, or its labels have a gap in their numbers.
     """
     file = Path(dataset_dir) / DESCRIPTION
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
+    told = read_json(file, "correct it", SHAPE)
     try:
-        told = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=no_key_twice)
         numbers = _numbers(told.get("labels") or {})
         channels = told.get("channel_names") or told.get("modality") or {}
-        names = tuple(str(channels[key]) for key in sorted(channels, key=int))
-        ending = None if (ending := told.get("file_ending")) is None else str(ending)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        names = tuple(channels[key] for key in sorted(channels, key=int))
+        ending = told.get("file_ending")
+        for name in (*numbers.values(), *names):
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError(f"{name!r} stands where a name belongs")
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{file} cannot be read as nnU-Net's or the Decathlon's ({error}); correct it") from None
     if sorted(numbers) != list(range(len(numbers))):
         raise ValueError(f"{file} has the labels {sorted(numbers)}; number them 0, 1, 2 ... without a gap")
     return Description(tuple(numbers[value] for value in sorted(numbers)), names, ending)
-
-
-def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return what a JSON object holds; raise ValueError when a key stands there twice, of which JSON takes the last."""
-    keys = [key for key, _ in pairs]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise ValueError(f"the key {twice!r} stands there twice")
-    return dict(pairs)
 
 
 def _numbers(labels: dict[str, Any]) -> dict[int, str]:
@@ -92,12 +89,18 @@ def _numbers(labels: dict[str, Any]) -> dict[int, str]:
     if any(isinstance(value, list) for value in labels.values()):  # regions of several numbers
         return {}
     if all(key.isdigit() for key in labels):
-        return {int(key): str(name) for key, name in labels.items()}
-    return {int(number): name for name, number in labels.items() if name != "ignore"}
+        return {int(key): name for key, name in labels.items()}
+    numbers: dict[int, str] = {}
+    for name, number in labels.items():
+        if not str(number).isdigit():
+            raise ValueError(f"{number!r} stands where the number of {name} belongs")
+        if name != "ignore" and (other := numbers.setdefault(int(number), name)) != name:
+            raise ValueError(f"{other} and {name} have the number {number}")
+    return numbers
 
 
 def _ending(files: list[Path], ending: str | None) -> list[Path]:
-    return files if ending is None else [file for file in files if file.name.endswith(ending) or file.is_dir()]
+    return files if ending is None else [file for file in files if has_suffix(file, (ending.lower(),)) or file.is_dir()]
 
 
 def _is_short_in(labels: dict[str, Path], name: str) -> bool:

@@ -4,12 +4,13 @@ import csv
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from llmsegnet_bundle.scans import case_name
 
 Lists = Mapping[str, Sequence[Mapping[str, str]]]  # of cases
+HELD_OUT = ("validation", "test")
 MOST_OF_ONE = 0.2  # of the scans: a name's beginning that more share is that of the data set, as LA_000
 
 
@@ -47,21 +48,23 @@ def warn_of_patients(lists: Lists) -> None:
     """Print a line on stderr when names in two lists look like scans of one patient."""
     names = [case_name(item["image"]) for items in lists.values() for item in items]
     looks = _alike(names)
-    places: dict[str, tuple[str, str]] = {}
-    pairs: dict[str, str] = {}
+    groups: dict[str, dict[str, str]] = {}  # what names begin with -> list -> a scan in it
     for part, items in lists.items():
         for name in (case_name(item["image"]) for item in items):
             if name in looks:
-                other, where = places.setdefault(looks[name], (name, part))
-                if where != part:
-                    pairs.setdefault(looks[name], f"{other} ({where}) and {name} ({part})")
-    if pairs:
-        more = f", as do those of {len(pairs) - 1} more" if len(pairs) > 1 else ""
+                groups.setdefault(looks[name], {}).setdefault(part, name)
+    # those that are trained on and held out are told first: their scores are too good
+    parted = sorted((group for group in groups.values() if len(group) > 1), key=_is_trained_on_alone)
+    if parted:
+        pair = sorted(parted[0].items(), key=lambda place: place[0] in HELD_OUT)
+        told = " and ".join(f"{name} ({part})" for part, name in (pair[0], pair[-1]))
+        more = f", as do those of {len(parted) - 1} more" if len(parted) > 1 else ""
         advice = "keep the scans of a patient in one list by split --patient"
-        print(
-            f"warning: {next(iter(pairs.values()))} look like scans of one patient{more}; {advice}",
-            file=sys.stderr,
-        )
+        print(f"warning: {told} look like scans of one patient{more}; {advice}", file=sys.stderr)
+
+
+def _is_trained_on_alone(places: Collection[str]) -> bool:
+    return not any(part in places for part in HELD_OUT)
 
 
 def _alike(names: Sequence[str]) -> dict[str, str]:

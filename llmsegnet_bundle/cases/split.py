@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsegnet_bundle.cases.layouts import no_key_twice, training_files
+from llmsegnet_bundle.cases.layouts import training_files
 from llmsegnet_bundle.cases.patients import warn_of_patients
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, scan_files
 
 Item = dict[str, str]
@@ -107,12 +108,7 @@ def from_file(datalist: PathLike, dataset_dir: PathLike, labeled: int | str = "a
         ValueError: when the file is no such file, a scan is missing or listed twice, or a label is lacking.
     """
     least = _least(labeled)
-    try:
-        lists = json.loads(Path(datalist).read_text(encoding="utf-8"), object_pairs_hook=no_key_twice)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{datalist} is no readable JSON file ({error}); correct it or set datalist to null") from None
-    if not isinstance(lists, dict):
-        raise ValueError(f"{datalist} must be a dictionary of the lists {', '.join(SPLITS)}")
+    lists = read_json(datalist, "correct it or set datalist to null")
     if unknown := [key for key in lists if key not in SPLITS]:
         raise ValueError(f"{datalist} has the unknown key {unknown[0]!r}; use only {', '.join(SPLITS)}")
     if wrong := [key for key in SPLITS if not isinstance(({"unlabeled": [], "test": []} | lists).get(key), list)]:
@@ -230,16 +226,16 @@ def _organ(item: Item) -> Item:
 
 def _read_entry(entry: Any, split: str, root: Path, where: str) -> Item:
     given = {"image": entry} if isinstance(entry, str) else entry
-    if not isinstance(given, dict) or not isinstance(given.get("image"), str):
+    if not isinstance(given, dict) or not isinstance(given.get("image"), str) or not given["image"]:
         raise ValueError(f"{where}: {entry!r} has no image; write {{'image': path, 'label': path}}")
     if odd := [
         name for name in (given["image"], given.get("label")) if isinstance(name, str) and not name.isprintable()
     ]:
         raise ValueError(f"{where}: {odd[0]!r} can name no file; correct it")
     label = None if split == "unlabeled" else given.get("label")
-    if not isinstance(label, str) and (label is not None or split in ("labeled", "validation")):
+    if (not isinstance(label, str) or not label) and (label is not None or split in ("labeled", "validation")):
         raise ValueError(f"{where}: {given['image']} has no label; add its path, or move the scan to 'unlabeled'")
-    if not isinstance(given.get("organ", ""), str):
+    if not isinstance(given.get("organ", "none"), str) or not given.get("organ", "none"):
         raise ValueError(f"{where}: the organ of {given['image']} must be a name, got {given['organ']!r}")
     item = scan_item(root / given["image"], None if label is None else root / label) | _organ(given)
     for path in item_files(item):

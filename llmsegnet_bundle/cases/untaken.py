@@ -34,7 +34,7 @@ def untaken(folder: Path, taken: Collection[Path], ending: str | None = None) ->
 
 def _why(entry: Path, ending: str | None) -> str:
     if entry.is_dir():
-        return "is a folder without DICOM files"
+        return "holds no DICOM file itself"
     if ending is not None and has_suffix(entry):
         return f"does not end with {ending}, as dataset.json says"
     return f"is {other_kind(entry) or 'no scan by its name'}"

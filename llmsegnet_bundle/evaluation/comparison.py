@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from llmsegnet_bundle.documents import SUMMARY_JSON, read_json
 from llmsegnet_bundle.files import refuse_input, write_texts
 from llmsegnet_bundle.metrics import MEASURES, interval_95
 from llmsegnet_bundle.scans import PathLike
@@ -93,11 +94,10 @@ def _check_settings(first: Path, second: Path) -> None:
     files = [file.with_name("summary.json") for file in (first, second)]
     if not all(file.is_file() for file in files):
         return
-    try:
-        told = [next(iter(json.loads(file.read_text(encoding="utf-8")).values())) for file in files]
-        settings = [{key: entry[key] for key in SETTINGS if key in entry} for entry in told]
-    except (ValueError, AttributeError, TypeError, StopIteration):
-        raise ValueError(f"{files[0]} or {files[1]} is no summary of evaluate; make it again") from None
+    told = [next(iter(read_json(file, "make it again by evaluate", SUMMARY_JSON).values()), None) for file in files]
+    settings = [{key: entry[key] for key in SETTINGS if key in entry} for entry in told if entry]
+    if len(settings) < 2:
+        raise ValueError(f"{files[0]} or {files[1]} is no summary of evaluate; make it again")
     for key in settings[0].keys() & settings[1].keys():
         if settings[0][key] != settings[1][key]:
             values = f"{settings[0][key]} in {files[0]} and {settings[1][key]} in {files[1]}"

@@ -16,6 +16,7 @@ from llmsegnet_bundle.metrics.case import Regions, check_classes
 from llmsegnet_bundle.parallel import cores, map_cases
 from llmsegnet_bundle.scans import PathLike, case_name, read_classes, read_scan, scan_files
 from llmsegnet_bundle.scans.naming import short_name
+from llmsegnet_bundle.scans.writing import MAPS
 
 CASES_PER_PROCESS = 8  # with fewer, its start takes longer than its work (left atrium: 5 s against 0.6 s a case)
 TABLES = ("metrics.csv", "summary.json")  # that are written
@@ -92,7 +93,7 @@ def _pairs(pred_dir: Path, label_dir: Path) -> tuple[dict[str, Pair], int]:
 
 
 def _by_case(folder: Path, labels: Container[str] = ()) -> dict[str, Path]:
-    files = scan_files(folder)
+    files = _without_maps(scan_files(folder))
     if not files:
         state = "has no masks" if folder.is_dir() else "is no folder"
         raise ValueError(f"{folder} {state}; give a folder of NIfTI, NRRD or MetaImage masks")
@@ -104,6 +105,13 @@ def _by_case(folder: Path, labels: Container[str] = ()) -> dict[str, Path]:
         if (other := found.setdefault(name, file)) != file:
             raise ValueError(f"{other} and {file} are of one case; leave one of them in the folder")
     return found
+
+
+def _without_maps(files: Sequence[Path]) -> list[Path]:
+    """Leave out the maps that inference saves beside a mask, `<case>_entropy` and so on beside `<case>_seg`."""
+    masks = {case_name(file).removesuffix("_seg") for file in files if case_name(file).endswith("_seg")}
+    maps = {f"{mask}_{postfix}" for mask in masks for postfix in MAPS}
+    return [file for file in files if case_name(file) not in maps]
 
 
 def _case(file: Path) -> str:

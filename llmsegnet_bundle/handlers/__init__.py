@@ -2,6 +2,7 @@
 
 from llmsegnet_bundle.handlers.average import Average
 from llmsegnet_bundle.handlers.checkpoint import Checkpoint
+from llmsegnet_bundle.handlers.curves import Curves
 from llmsegnet_bundle.handlers.held import HeldFolders
 from llmsegnet_bundle.handlers.progress import Progress, announce, loss_terms
 from llmsegnet_bundle.handlers.record import RunRecord
@@ -16,6 +17,7 @@ __all__ = [
     "CaseMetrics",
     "CaseMetricsHandler",
     "Checkpoint",
+    "Curves",
     "HeldFolders",
     "Progress",
     "RunRecord",

@@ -12,7 +12,7 @@ from monai.engines import Workflow
 from tqdm import tqdm
 
 from llmsegnet_bundle.cases import Datalist
-from llmsegnet_bundle.precision import has_bf16
+from llmsegnet_bundle.precision import has_bf16, needs_fp16
 
 
 class Progress:
@@ -78,7 +78,7 @@ def loss_terms(output: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def announce(cases: Datalist, total_steps: int, device: torch.device | str) -> None:
     """Print the line that a training starts with, of several processes once."""
     labeled, unlabeled, validation = (len(cases[part]) for part in ("labeled", "unlabeled", "validation"))
-    kind = "bfloat16" if has_bf16(device) else "float32"
+    kind = "float16" if needs_fp16(device) else "bfloat16" if has_bf16(device) else "float32"
     stream = f"{unlabeled} unlabeled" if unlabeled else "no unlabeled scans (training is supervised only)"
     told = f"{labeled} labeled, {stream}, {validation} validation scans; {total_steps} steps on {device} in {kind}"
     if idist.get_rank() == 0:

@@ -13,6 +13,7 @@ from ignite.engine import Events
 from monai.engines import Workflow
 
 from llmsegnet_bundle.cases import digest
+from llmsegnet_bundle.documents import RUN_JSON, read_json
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.run import Run
 from llmsegnet_bundle.settings.written import as_json
@@ -67,11 +68,12 @@ class RunRecord:
         self.began = time.monotonic()
         earlier = self._earlier() if step else {}
         settings = dict(self.run.recorded)
-        if "init_from" in earlier.get("settings", {}):  # the run may have written over that file since
+        if "init_from" in (earlier.get("settings") or {}):  # the run may have written over that file since
             settings["init_from"] = earlier["settings"]["init_from"]
         session = {"started": _now(), "device": _device(engine.state.device), "first_step": step}
         self.content = {
             "settings": settings,
+            "identity": self.run.state(),
             "split": {"digest": digest(self.run.cases), **as_json(self.run.cases)},
             "text": _text(self.run.recorded.get("text_embedding")),
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
@@ -79,7 +81,7 @@ class RunRecord:
             "steps_per_epoch": engine.state.epoch_length,
             "sessions": [*earlier.get("sessions", []), session],
             "selection": earlier.get("selection"),
-            "validation": earlier.get("validation", {}),
+            "validation": earlier.get("validation") or {},
         }
         self.update(engine)
 
@@ -104,10 +106,10 @@ class RunRecord:
 
     def _earlier(self) -> dict[str, Any]:
         try:
-            content = json.loads(self.file.read_text(encoding="utf-8"))
-            return content if isinstance(content.get("sessions"), list) else {}
-        except (OSError, ValueError, AttributeError):  # a record must never stop a training
+            content = read_json(self.file, "", RUN_JSON)
+        except ValueError:  # a record must never stop a training
             return {}
+        return content if content.get("sessions") else {}
 
     def _write(self) -> None:
         write_texts(self.file.parent, {FILE: json.dumps(self.content, indent=1) + "\n"})

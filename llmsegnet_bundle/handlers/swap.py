@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from monai.engines import SupervisedEvaluator, Workflow
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
+from llmsegnet_bundle.documents import EVALUATION_JSON, read_json
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics.case import class_dice
 from llmsegnet_bundle.networks import LLMSegNet
@@ -84,7 +85,9 @@ class SwapText:
             told = ", ".join(f"{name} {means['right'][name]:.4f} - {means[word][name]:.4f}" for name in cost)
             print(f"swap test, {word}: Dice {np.mean(list(cost.values())):+.4f} with the right text ({told})")
         file = self.output_dir / "evaluation.json"
-        content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        content: dict[str, Any] = {}
+        with suppress(ValueError):  # missing, or damaged: no reason to lose what was scored
+            content = read_json(file, "", EVALUATION_JSON)
         content |= {"swap_text": {word: float(np.mean(list(cost.values()))) for word, cost in costs.items()}}
         content |= {"dice_by_text": means}
         write_texts(self.output_dir, {file.name: json.dumps(content, indent=2) + "\n"})

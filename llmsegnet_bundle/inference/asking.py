@@ -4,12 +4,13 @@ from torch import nn
 
 from llmsegnet_bundle.inference.windows import ProbabilityInferer
 from llmsegnet_bundle.networks.sides import check_window
-from llmsegnet_bundle.scans.writing import DICOM_SEG
+from llmsegnet_bundle.scans.writing import DICOM_SEG, MAPS
 
 
 def map_postfixes(uncertainty: bool, probabilities: bool, format: str = "nifti") -> list[str]:
     """Return the postfixes of the maps that a scan gets, the mask last; with the format "dicom-seg" as such too."""
-    maps = ["entropy", "disagreement"] * uncertainty + ["probs"] * probabilities + ["seg"]
+    entropy, disagreement, probs = MAPS
+    maps = [entropy, disagreement] * uncertainty + [probs] * probabilities + ["seg"]
     return maps + [DICOM_SEG] * (format == "dicom-seg")
 
 

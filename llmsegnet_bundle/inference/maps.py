@@ -16,6 +16,7 @@ from monai.transforms.utils import allow_missing_keys_mode, convert_applied_inte
 from monai.utils import TraceKeys
 from torch import Tensor
 
+from llmsegnet_bundle.inference.windows import BYTES_PER_VOXEL
 from llmsegnet_bundle.precision import free_bytes
 from llmsegnet_bundle.transforms import WorkingGridd
 from llmsegnet_bundle.transforms.grid import PART_BYTES, resize_slabs
@@ -115,11 +116,12 @@ class MapInferer(Inferer):
         grids = [done for done in meta.applied_operations if done[TraceKeys.CLASS_NAME] == WorkingGridd.__name__]
         size = grids[-1][TraceKeys.ORIG_SIZE] if grids else inputs.shape[2:]
         maps = math.prod(size) * sum(len(part) * part.element_size() for part in of_map)
-        held = 2 * depth  # slices of all classes
+        held, window = 2 * depth, 0  # slices of all classes
         if in_slabs:  # those of a part, and what the next row shares with this one
-            window = self.probs.window[2]
-            held = min(depth, window // parts + window - self.probs.strides(inputs.shape[2:])[2])
-        stitched = 4 * self.channels * math.prod(sides) * held if inputs.device.type == "cpu" else 0
+            deep = self.probs.window[2]
+            held = min(depth, deep // parts + deep - self.probs.strides(inputs.shape[2:])[2])
+            window = math.prod(self.probs.window) * (BYTES_PER_VOXEL + 3 * 4 * self.channels)
+        stitched = 4 * self.channels * math.prod(sides) * held + window if inputs.device.type == "cpu" else 0
         return maps + stitched + min(4 * PART_BYTES, 4 * 4 * self.channels * math.prod(size))
 
     def _on_working_grid(self, meta: MetaTensor) -> bool:

@@ -1,5 +1,6 @@
 """Segmentation in one line: a bundle's own inference.json, evaluated for scans on disk or in memory."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,14 @@ import nibabel as nib
 import numpy as np
 from monai.bundle import ConfigParser
 
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
+
+# where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
+logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
+STEPS = ("initialize", "run")
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
@@ -70,7 +76,7 @@ def segment_files(
         ValueError: when there is no such bundle or setting, a setting or a scan is bad: after the others are done.
     """
     config = read_inference(bundle, {"dataset_dir": str(source), "output_dir": str(output_dir)} | settings)
-    evaluate_parts(config, ("initialize", "run"))
+    evaluate_parts(config, STEPS)
     return config
 
 
@@ -88,6 +94,10 @@ def read_inference(bundle: str | Path, settings: Mapping[str, Any]) -> ConfigPar
     file = folder / "configs" / "inference.json"
     if not file.is_file():
         raise ValueError(f"bundle: {file} does not exist; give a bundle with inference")
+    advice = f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`"
+    read_json(folder / "configs" / "metadata.json", advice)
+    if missing := {*STEPS, "dataset_dir", "output_dir"} - read_json(file, advice).keys():
+        raise ValueError(f"{file} lacks {', '.join(sorted(missing))}; {advice}")
     config = ConfigParser()
     config.read_config(str(file))
     config.read_meta(str(folder / "configs" / "metadata.json"))

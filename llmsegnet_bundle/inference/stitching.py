@@ -11,6 +11,9 @@ def row_starts(side: int, window: int, stride: int) -> list[int]:
     return [min(i * stride, last) for i in range(-(-last // stride) + 1)]
 
 
+Chunk = tuple[int, Tensor, Tensor]  # first slice in the scan, sums (B, C, H, W, n), total weights (n,)
+
+
 def stitch(
     starts: Sequence[int], answer: Callable[[int, int, int], Tensor], weights: Tensor, parts: int = 1
 ) -> Iterator[Tensor]:
@@ -28,7 +31,7 @@ def stitch(
     if len(starts) == parts == 1:
         yield answer(0, 0, depth)
         return
-    held: list[tuple[int, Tensor, Tensor]] = []  # of rows before: first slice in the scan, sums, total weights
+    held: list[Chunk] = []  # of rows before
     for row, start in enumerate(starts):
         earlier, held = held, []
         following = starts[row + 1] if row + 1 < len(starts) else start + depth
@@ -38,12 +41,7 @@ def stitch(
             sums = answer(row, first, last)
             total = weights[first:last].to(sums.device, copy=True)  # (n,)
             sums *= total
-            for place, other_sums, other_total in earlier:
-                low, high = max(begin, place), min(end, place + len(other_total))
-                if low < high:
-                    here, there = slice(low - begin, high - begin), slice(low - place, high - place)
-                    sums[..., here] += other_sums[..., there].to(sums.device)
-                    total[here] += other_total[there].to(sums.device)
+            _add(earlier, begin, sums, total)
             earlier = [chunk for chunk in earlier if chunk[0] + len(chunk[2]) > end]
             done = min(max(following - begin, 0), len(total))
             if done < len(total):  # cloned, as a view would hold the memory of what is done
@@ -53,3 +51,13 @@ def stitch(
             if done:
                 yield slab
             del slab
+
+
+def _add(chunks: Sequence[Chunk], begin: int, sums: Tensor, total: Tensor) -> None:
+    """Add chunks to the sums and total weights of slices from `begin` on, where they lie there."""
+    for place, other_sums, other_total in chunks:
+        low, high = max(begin, place), min(begin + len(total), place + len(other_total))
+        if low < high:
+            here, there = slice(low - begin, high - begin), slice(low - place, high - place)
+            sums[..., here] += other_sums[..., there].to(sums.device)
+            total[here] += other_total[there].to(sums.device)

@@ -121,6 +121,8 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
 
             if not in_turn:
                 answers = [probs(net, windows) for net in asked]
+                if len(answers) == 1:  # no copy, as classes may be many
+                    return answers[0]
                 return torch.cat(answers, dim=1) if self.members else torch.stack(answers).mean(dim=0)
             turns = [_turn(row, box, strides) for box in boxes]
             return _asked_in_turn(probs, (network.beta, network.alpha), windows, turns)  # type: ignore[attr-defined]
@@ -128,10 +130,10 @@ class ProbabilityInferer(SlidingWindowInfererAdapt):
         @torch.no_grad()
         def answer(row: int, first: int, last: int) -> Any:
             part = image[..., starts[row] : starts[row] + depth]
-            return stitched(part, ask, row, slice(first, last), *args, **kwargs)
+            with freed_memory_kept():  # of a row alone, as the sums of several leave holes
+                return stitched(part, ask, row, slice(first, last), *args, **kwargs)
 
-        with freed_memory_kept():
-            yield from stitch(starts, answer, weights, parts if image.shape[-1] >= depth else 1)
+        yield from stitch(starts, answer, weights, parts if image.shape[-1] >= depth else 1)
 
     def _asked(self, network: Any) -> list[Any]:
         own = getattr(network, "deploy", self.deploy)

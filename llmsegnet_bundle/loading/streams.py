@@ -17,7 +17,7 @@ from tqdm import tqdm
 from llmsegnet_bundle.cases import Item
 from llmsegnet_bundle.loading.cache import ScanCache, making_threads, prepare
 from llmsegnet_bundle.loading.scratch import ScratchTensors
-from llmsegnet_bundle.parallel import in_threads
+from llmsegnet_bundle.parallel import ignore_interrupt, in_threads
 from llmsegnet_bundle.precision import free_bytes
 
 CACHE_MODES = ("auto", "memory", "disk")
@@ -219,6 +219,7 @@ def two_stream_loader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
+        worker_init_fn=ignore_interrupt,
         collate_fn=collate,
         generator=own,
         pin_memory=torch.cuda.is_available() and dataset.device.type == "cpu",

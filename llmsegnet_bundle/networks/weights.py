@@ -10,9 +10,14 @@ import torch
 from torch import Tensor, nn
 
 import llmsegnet_bundle.transforms
+from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import file_sha256, refuse_input, whole_file, write_texts
 
 TEXT = "text_embedding"  # the buffer of a network's text
+SHAPE = {
+    "sha256": str,
+    "settings": {"backbone": str, "networks": int, "intensity_transforms": list, "text_embedding": (str, dict)},
+}
 
 
 def write_weights(weights: Mapping[str, Tensor], model_file: str | Path, description: Mapping[str, Any]) -> None:
@@ -84,14 +89,12 @@ def read_description(model_file: str | Path) -> dict[str, Any]:
     file = described_in(Path(model_file))
     if not file.is_file() or not Path(model_file).is_file():
         return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        theirs, settings = content["sha256"], content.get("settings", {})
-    except (ValueError, TypeError, KeyError):
-        theirs = settings = None
-    if not isinstance(theirs, str) or not isinstance(settings, dict):
-        raise ValueError(f"{file} is damaged; give the one that was written with {model_file}, or remove it")
-    if theirs != file_sha256(model_file):
+    advice = f"give the one that was written with {model_file}, or remove it"
+    content = read_json(file, advice, SHAPE)
+    settings = content.get("settings") or {}
+    if "sha256" not in content:
+        raise ValueError(f"{file} has no sha256; {advice}")
+    if content["sha256"] != file_sha256(model_file):
         raise ValueError(
             f"{file} describes other weights than {model_file}; give the one written with it, or remove it"
         )

@@ -12,7 +12,7 @@ from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases import from_file
 from llmsegnet_bundle.cases.layouts import read_description
 from llmsegnet_bundle.cases.survey import survey
-from llmsegnet_bundle.files import as_yaml
+from llmsegnet_bundle.files import as_yaml, write_texts, writing_to
 from llmsegnet_bundle.planning.propose import propose
 from llmsegnet_bundle.planning.writing import Subject, dataset_yaml, model_card, train_command
 from llmsegnet_bundle.text import describe_organ, embed, measured_sentences, measured_texts
@@ -61,19 +61,21 @@ def new_bundle(
     names = list(class_names or described or _class_names(organ, settings["classes"]))
     if len(names) < settings["classes"]:
         raise ValueError(f"class_names must name the {settings['classes']} classes of the labels, got {names}")
-    for name in names[settings["classes"] :]:
-        print(f"warning: no label holds the class {name}, so that it cannot be learned", file=sys.stderr)
     settings |= {} if datalist is None else {"datalist": str(Path(datalist).resolve())}
     settings |= {"classes": len(names), "class_names": names} | ({} if encoder else {"text_embedding": "none"})
     learned = [scan for scan in facts if scan.values is not None]
     if datalist is None:  # those that validate are the last with a label
         learned = learned[: len(learned) - settings["validation"]]
-    subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir))
+    held = {value for scan in learned for value in scan.values or ()}
+    for value, name in enumerate(names):
+        if value not in held | {0}:
+            told = f"no labeled training scan holds the class {name}, so that it cannot be learned"
+            print(f"warning: {told}", file=sys.stderr)
+    channel = description.channels[0] if description and description.channels else "image"
+    subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir), channel)
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        (part / "text").mkdir(parents=True)
-        (part / "docs").mkdir()
         texts = part / "text" / "texts.yaml"
         if language_model:
             measured = measured_sentences(learned, organ, modality)
@@ -82,10 +84,13 @@ def new_bundle(
             _write_measured(texts, organ, measured_texts(learned, organ, modality))
         if encoder:
             embed(texts, part / "text" / "embedding.safetensors", encoder)
-        (part / "dataset.yaml").write_text(dataset_yaml(subject, plan), encoding="utf-8")
-        (part / "docs" / "README.md").write_text(model_card(subject, plan, facts), encoding="utf-8")
+        write_texts(part, {"dataset.yaml": dataset_yaml(subject, plan)})
+        write_texts(part / "docs", {"README.md": model_card(subject, plan, facts)})
         assemble(part)
         part.replace(folder)
+    except OSError as error:
+        with writing_to(folder):
+            raise error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     for key, reason in plan.reasons.items():
@@ -98,7 +103,7 @@ def new_bundle(
 
 def _write_measured(file: Path, organ: str, texts: list[str]) -> None:
     told = {"organ": organ, "written_by": WRITTEN_BY, "date": datetime.date.today().isoformat(), "texts": texts}
-    file.write_text(as_yaml(told), encoding="utf-8")
+    write_texts(file.parent, {file.name: as_yaml(told)})
 
 
 def _class_names(organ: str, classes: int) -> list[str]:

@@ -13,12 +13,16 @@ from llmsegnet_bundle.planning.propose import Plan
 
 
 class Subject(NamedTuple):
-    """What a bundle is about: `organ` in images of `modality`, with scans in `dataset_dir`, trained by `command`."""
+    """What a bundle is about: `organ` in images of `modality`, with scans in `dataset_dir`, trained by `command`.
+
+    The one `channel` of a scan has the name that the data set gives it.
+    """
 
     organ: str
     modality: str
     dataset_dir: str
     command: str
+    channel: str = "image"
 
 
 def train_command(folder: Path, dataset_dir: str | Path) -> str:
@@ -48,9 +52,10 @@ def _description(subject: Subject, plan: Plan) -> dict[str, Any]:
     sides = [f"{multiple}*n" for multiple in plan.multiples]
     shared = {"type": "image", "spatial_shape": sides, "dtype": "float32", "is_patch_data": True}
     image = {"format": "hounsfield" if modality.upper() == "CT" else "magnitude", "modality": modality}
-    image_format = {**shared, **image, "num_channels": 1, "value_range": [0, 1], "channel_def": {"0": "image"}}
-    classes = {str(i): name for i, name in enumerate(names)}
-    pred = {"format": "segmentation", "num_channels": len(names), "value_range": [], "channel_def": classes}
+    channel = {"num_channels": "@in_channels", "value_range": [0, 1], "channel_def": {"0": subject.channel}}
+    image_format = {**shared, **image, **channel}
+    classes = {"_target_": "llmsegnet_bundle.choices.numbered", "names": "@class_names"}  # as they are when assembled
+    pred = {"format": "segmentation", "num_channels": "@classes", "value_range": [], "channel_def": classes}
     return {
         "changelog": {"0.1.0": "first version, without weights"},
         "name": f"LLM-SegNet {organ} segmentation",

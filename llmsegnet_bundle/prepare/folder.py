@@ -25,7 +25,6 @@ from llmsegnet_bundle.scans import PathLike
 
 SUMMARY = "prepared.txt"
 MB_PER_S = 10.0  # of source read and written by one process; measured: CT as DICOM 12, atria as NRRD 10
-PARTS = ("imagesTr", "labelsTr")
 Outcome = dict[str, Any] | str  # what the record keeps of a scan, or why it failed
 ENDED: Outcome = "its process was ended, perhaps for lack of memory; run this again with fewer workers"
 
@@ -138,19 +137,15 @@ def _write_all(
     todo: Sequence[Source], data: DataSet, crop: str, output: Path, workers: int, record: Record
 ) -> dict[str, str]:
     """Write the scans, record each, and return the reason of each that failed."""
-    _remove_unfinished(output)  # of a run that was killed
-    for folder in PARTS:
+    for folder in ("imagesTr", "labelsTr"):
         (output / folder).mkdir(parents=True, exist_ok=True)
     failed = {}
-    try:
-        for one, outcome in zip(todo, _outcomes(todo, data, crop, output, workers), strict=True):
-            if isinstance(outcome, str):
-                failed[one.name] = outcome
-                tqdm.write(f"failed: {one.name}: {outcome}", file=sys.stderr)
-            else:
-                record.add(one, outcome)
-    finally:
-        _remove_unfinished(output)
+    for one, outcome in zip(todo, _outcomes(todo, data, crop, output, workers), strict=True):
+        if isinstance(outcome, str):
+            failed[one.name] = outcome
+            tqdm.write(f"failed: {one.name}: {outcome}", file=sys.stderr)
+        else:
+            record.add(one, outcome)
     return failed
 
 
@@ -167,11 +162,6 @@ def _outcomes(todo: Sequence[Source], data: DataSet, crop: str, output: Path, wo
         except BrokenProcessPool:  # by one of those that were worked on, or by the memory that all took together
             suspects, todo = todo[done : done + workers], todo[done + workers :]
             yield from map_apart(work, suspects, __name__, ENDED)
-
-
-def _remove_unfinished(output: Path) -> None:
-    for file in (file for folder in PARTS for file in (output / folder).glob(".*.nii.gz")):
-        file.unlink(missing_ok=True)
 
 
 def _try_scan(one: Source, data: DataSet, crop: str, output: Path) -> Outcome:

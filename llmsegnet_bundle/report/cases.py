@@ -9,7 +9,7 @@ import numpy as np
 
 from llmsegnet_bundle.report.results import Results
 from llmsegnet_bundle.scans import PathLike, case_name, channel_files, read_channels, read_scan
-from llmsegnet_bundle.scans.geometry import is_same_grid
+from llmsegnet_bundle.scans.labels import lies_on, whole_numbers
 
 SUFFIXES = (".nii.gz", ".nii")
 MAPS = ("entropy", "disagreement")  # what inference writes with `uncertainty`
@@ -44,10 +44,12 @@ def read_case(
     for name, file in {**masks, **maps}.items():
         voxels, affine = read_scan(file)
         shape = image.voxels.shape[1:]
-        if voxels.shape != shape or (same_grid and not is_same_grid(image.affine, affine, shape)):
+        if voxels.shape != shape or (same_grid and not lies_on(file, affine, scan, image.affine, shape)):
             raise ValueError(f"{file} lies on another grid than {scan}; give one of this scan")
-        if name in masks and (voxels.min() < 0 or voxels.max() > 255 or (voxels != np.rint(voxels)).any()):
-            raise ValueError(f"{file} must hold classes, whole numbers from 0 to 255")
+        if name in masks:
+            voxels, is_whole = whole_numbers(voxels)
+            if not is_whole or voxels.min() < 0 or voxels.max() > 255:
+                raise ValueError(f"{file} must hold classes, whole numbers from 0 to 255")
         volumes[name] = voxels.astype(np.uint8 if name in masks else np.float32)
     turned = nib.as_closest_canonical(nib.Nifti1Image(image.voxels[0].astype(np.float32), image.affine))
     turn = nib.orientations.io_orientation(image.affine)

@@ -1,11 +1,12 @@
 """What a run left behind: its record, the curves of its events, the scores of its cases."""
 
 import csv
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from llmsegnet_bundle.documents import EVALUATION_JSON, RUN_JSON, SUMMARY_JSON, read_json
 
 Curve = dict[int, float]  # step -> value, in order
 Row = dict[str, Any]  # "case" and "class" are texts, the rest numbers
@@ -71,7 +72,8 @@ def read_results(folder: str | Path) -> Results:
         what = "run.json, metrics.csv or TensorBoard events"
         raise ValueError(f"{folder} holds no {what}; give the output_dir of a training or an evaluation")
     rows = _read_rows(folder / "metrics.csv")
-    record, summary, evaluation = (_read_json(folder / f"{name}.json") for name in ("run", "summary", "evaluation"))
+    shapes = {"run": RUN_JSON, "summary": SUMMARY_JSON, "evaluation": EVALUATION_JSON}
+    record, summary, evaluation = (_read_json(folder / f"{name}.json", shape) for name, shape in shapes.items())
     return Results(folder, record, _curves(folder), rows, summary, evaluation)
 
 
@@ -79,16 +81,8 @@ def _parts(folder: Path) -> list[Path]:
     return [path for pattern in ("run.json", "metrics.csv", "events.out.tfevents.*") for path in folder.glob(pattern)]
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} is no readable JSON ({error}); run again, or delete it") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must be a dictionary; run again, or delete it")
-    return content
+def _read_json(file: Path, shape: dict[Any, Any]) -> dict[str, Any]:
+    return read_json(file, "run again, or delete it", shape) if file.exists() else {}
 
 
 def _read_rows(file: Path) -> list[Row]:

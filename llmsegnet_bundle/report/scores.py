@@ -12,6 +12,7 @@ from llmsegnet_bundle.report.overlay import planes
 from llmsegnet_bundle.report.pages import FLAGS, NOT_RECORDED
 from llmsegnet_bundle.report.results import Results
 from llmsegnet_bundle.report.viewer import PAGE_VOXELS, viewer_data
+from llmsegnet_bundle.run import changed
 
 HIGHER_IS_BETTER = ("dice", "jaccard")  # parts of the names of measures
 LOWER_IS_BETTER = ("hd", "asd", "assd")  # beginnings of them
@@ -43,7 +44,8 @@ def comparison(run: Results, baseline: Results) -> dict[str, Any]:
                 rows.append([measure, kind, *means, means[0] - means[1], _better(measure, pairs), len(pairs)])
     method = (baseline.record.get("settings") or {}).get("method", NOT_RECORDED)
     columns = ["measure", "class", "this run", "baseline", "difference", "cases better", "cases"]
-    return {"method": method, "columns": columns, "rows": rows}
+    before, now = ((one.record.get("identity") or {}).get("settings") or {} for one in (baseline, run))
+    return {"method": method, "columns": columns, "rows": rows, "changed": changed(before, now) if before else []}
 
 
 def pairs_of(run: Results, baseline: Results, measure: str, kind: str) -> list[tuple[float, float]]:

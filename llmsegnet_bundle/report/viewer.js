@@ -57,7 +57,7 @@
       for (const { voxels, kind, number } of visible) {
         const value = voxels[i];
         if (!value) continue;
-        if (kind === "map") { mix([255, value, 0], value / 255); continue; }
+        if (kind === "map") { mix([255, value, 0], 0.7 * value / 255); continue; }
         const edge = !x || !y || x === shape[u] - 1 || y === shape[v] - 1
           || [strides[u], -strides[u], strides[v], -strides[v]].some((step) => voxels[i + step] !== value);
         mix(COLORS[(value - 1 + 2 * number) % COLORS.length], edge ? 1 : share);

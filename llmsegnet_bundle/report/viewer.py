@@ -17,7 +17,7 @@ from llmsegnet_bundle.scans import PathLike, case_name
 
 WINDOW = (0.5, 99.5)  # percentiles that become black and white
 MARGIN_MM = 30.0
-PAGE_VOXELS = 7_500_000  # a page holds about 1.3 byte for each
+PAGE_VOXELS = 10_000_000  # of scans and maps on a page, which takes at most 1.3 bytes for each
 
 
 def write_viewer(
@@ -56,7 +56,7 @@ def viewer_data(name: str, case: Case, most_voxels: int, around: bool = False) -
     Args:
         name: of the case.
         case: of one or two masks, those that are compared.
-        most_voxels: of a volume; finer ones are thinned, first along the axis of the smallest spacing.
+        most_voxels: of scan and maps together; more are thinned, first along the axis of the smallest spacing.
         around: only the masks and 30 mm around them.
     """
     masks = list(case.masks.values())
@@ -65,7 +65,7 @@ def viewer_data(name: str, case: Case, most_voxels: int, around: bool = False) -
     inside = np.logical_or.reduce([mask > 0 for mask in masks])
     margin = [math.ceil(MARGIN_MM / side) for side in case.spacing_mm]
     part = box(inside, margin) if around else tuple(slice(0, side) for side in inside.shape)
-    steps = _steps([axis.stop - axis.start for axis in part], case.spacing_mm, most_voxels)
+    steps = _steps([axis.stop - axis.start for axis in part], case.spacing_mm, most_voxels // (1 + len(case.maps)))
     cut = tuple(slice(axis.start, axis.stop, step) for axis, step in zip(part, steps, strict=True))
     start = [_busiest(seen[part], axis) // step for axis, step in enumerate(steps)]
     image = case.image[cut]

@@ -1,9 +1,11 @@
 """Files that ITK reads: NRRD, MetaImage, slices of DICOM."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,15 @@ import numpy as np
 from llmsegnet_bundle.scans.claims import check_claim
 from llmsegnet_bundle.scans.detached import META, NRRD, detached_files
 from llmsegnet_bundle.scans.geometry import LPS_TO_RAS
-from llmsegnet_bundle.scans.naming import has_suffix
+from llmsegnet_bundle.scans.naming import PathLike, has_suffix
 
 ONE_AT_A_TIME = threading.RLock()  # ITK loads a part at its first use; threads that do so together get half of it
+
+HEAD = 65_536  # bytes of a file that hold its text header
+GEOMETRY = re.compile(
+    rb"(space directions|space origin|spacings|"  # of NRRD
+    rb"TransformMatrix|Orientation|Rotation|Offset|Origin|Position|ElementSpacing)\s*[:=](.*)"  # of MetaImage
+)
 
 
 def import_itk() -> Any:
@@ -58,6 +66,19 @@ def _told_in_one_line(file: str) -> Iterator[None]:
     except Exception as error:  # ITK's own and Python's kinds
         reason = " ".join(str(error).split()).rpartition("ITK ERROR: ")[2] or type(error).__name__
         raise ValueError(f"{file} cannot be read ({reason[:200]}); copy or convert it again") from None
+
+
+def check_text_header(path: PathLike) -> None:
+    """Raise ValueError when the geometry of a NRRD or MetaImage file is no number, which ITK passes over."""
+    with Path(path).open("rb") as stream:
+        head = stream.read(HEAD)
+    for line in head.splitlines():
+        if not line.strip() or line.startswith(b"ElementDataFile"):  # voxels follow
+            return
+        found = GEOMETRY.fullmatch(line.strip())
+        if found and re.search(rb"(?i)nan|inf", found.group(2)):
+            key = found.group(1).decode()
+            raise ValueError(f"{path} has NaN or infinite numbers in its {key}; correct its header or convert it again")
 
 
 def _image_io(file: str) -> Any:

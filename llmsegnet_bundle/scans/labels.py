@@ -28,7 +28,7 @@ def read_classes(
     voxels, own = read_scan(path)
     if voxels.shape != shape:
         raise ValueError(f"{path} has the shape {voxels.shape}, its {kind} {shape}; resample it to the {kind}")
-    if not is_same_grid(affine, own, shape) and not _shares_a_form(path, channel_files(source)[0], shape):
+    if not lies_on(path, own, source, affine, shape):
         shift_voxel, shift_mm = largest_shift(affine, own, shape)
         raise ValueError(
             f"{path} lies up to {shift_mm:.3g} mm ({shift_voxel:.2g} voxels) off its {kind} {source}; "
@@ -51,6 +51,18 @@ def whole_numbers(voxels: np.ndarray) -> tuple[np.ndarray, bool]:
     return rounded, bool(np.abs(off, out=off).max() <= NEARLY_WHOLE)  # NaN is not
 
 
-def _shares_a_form(path: PathLike, source: PathLike, shape: tuple[int, ...]) -> bool:
+def lies_on(path: PathLike, own: np.ndarray, source: PathLike, affine: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Say whether a file lies on the grid of another of its shape, by any coordinate system of both headers.
+
+    Args:
+        path: of the file.
+        own: its affine.
+        source: path of the other file.
+        affine: of that.
+        shape: of both.
+    """
+    if is_same_grid(affine, own, shape):
+        return True
     # a program takes one of a scan's two coordinate systems, and the masks that it saves hold that one twice
-    return any(is_same_grid(form, own, shape) for form in forms(source) for own in forms(path))
+    others = forms(channel_files(source)[0])
+    return any(is_same_grid(form, mine, shape) for form in others for mine in forms(path))

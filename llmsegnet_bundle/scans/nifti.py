@@ -49,15 +49,22 @@ def nifti_affine(header: nib.Nifti1Header) -> np.ndarray:
 
 
 def nifti_forms(path: PathLike) -> list[np.ndarray]:
-    """Return every affine in RAS mm that a program may take from a file: its sform, its qform, ITK's reading."""
+    """Return every affine that a program may take from a file, in RAS mm: its sform, its qform, ITK's reading.
+
+    The last one has the numbers as they stand there, where their unit is another: who saves a label with nibabel by the
+    affine of its scan keeps the numbers and not the unit.
+    """
     header = cast(nib.Nifti1Image, nib.load(path)).header
     forms = [nifti_affine(header)]
     try:
         qform = header.get_qform(coded=True)[0]
     except ValueError:  # no rotation
         qform = None
+    forms += [] if qform is None else [_in_mm(header, qform)]
     seen_by_itk = _itk_affine(path)
-    return forms + ([] if qform is None else [_in_mm(header, qform)]) + ([] if seen_by_itk is None else [seen_by_itk])
+    forms += [] if seen_by_itk is None else [seen_by_itk]
+    stored = header.get_best_affine()
+    return forms if np.array_equal(stored, forms[0]) else [*forms, stored]
 
 
 def as_bytes(header: nib.Nifti1Header) -> np.ndarray:

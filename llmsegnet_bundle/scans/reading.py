@@ -8,7 +8,7 @@ import numpy as np
 
 from llmsegnet_bundle.scans.dicom import read_series
 from llmsegnet_bundle.scans.geometry import check_affine, is_same_grid
-from llmsegnet_bundle.scans.itk_files import read_itk
+from llmsegnet_bundle.scans.itk_files import check_text_header, read_itk
 from llmsegnet_bundle.scans.naming import NIFTI, PathLike, channel_files, has_suffix
 from llmsegnet_bundle.scans.nifti import nifti_affine, nifti_forms, read_nifti
 
@@ -88,6 +88,7 @@ def _read(path: PathLike) -> Volume:
         voxels, affine = read_series([str(file) for file in Path(path).iterdir()])
     else:
         voxels, affine = read_itk([str(path)])
+        check_text_header(path)
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     if not 3 <= voxels.ndim <= 4 or not voxels.size or voxels.dtype.kind not in "buif":

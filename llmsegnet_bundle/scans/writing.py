@@ -14,6 +14,7 @@ from llmsegnet_bundle.scans.nifti import from_bytes, nifti_affine, set_geometry
 from llmsegnet_bundle.scans.reader import HEADER
 
 DICOM_SEG = "seg.dcm"  # postfix of a mask in that form
+MAPS = ("entropy", "disagreement", "probs")  # postfixes of what may lie beside a mask
 
 
 def case_file(output_dir: str | Path, name: str, postfix: str) -> Path:

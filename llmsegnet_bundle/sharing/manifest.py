@@ -22,7 +22,7 @@ def check_manifest(bundle: Path) -> None:
         return
     try:
         told = dict(json.loads(file.read_text(encoding="utf-8"))["sha256"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{MANIFEST} of {bundle.name} is damaged; get the bundle again") from None
     here = {name: file_sha256(bundle / name) for name in _names(bundle)}
     for name in sorted(told.keys() | here.keys()):

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
 
-from llmsegnet_bundle.files import as_yaml, file_sha256
+from llmsegnet_bundle.files import as_yaml, file_sha256, whole_file
 from llmsegnet_bundle.networks.weights import halve_weights, read_weights
 from llmsegnet_bundle.sharing.finding import WEIGHTS, find_bundle
 from llmsegnet_bundle.sharing.manifest import write_manifest
@@ -37,19 +37,13 @@ def package_bundle(bundle: str | Path, output_dir: str | Path = ".", weights_url
     target = Path(output_dir) / f"{folder.name}-v{version}.zip"
     if target.exists():
         raise ValueError(f"{target} exists; raise the version in {folder}/dataset.yaml, or remove it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
     with TemporaryDirectory() as place:
         staged = stage_bundle(folder, Path(place), weights_url)
-        try:
-            with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-                for file in sorted(path for path in staged.rglob("*") if path.is_file()):
-                    entry = zipfile.ZipInfo(file.relative_to(place).as_posix(), BEGIN)
-                    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-                    archive.writestr(entry, file.read_bytes())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(path for path in staged.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(file.relative_to(place).as_posix(), BEGIN)
+                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                archive.writestr(entry, file.read_bytes())
     return target
 
 

@@ -64,7 +64,7 @@ def load_embedding(path: str | Path) -> Tensor | None:
     metadata, embedding = _read(path)
     if metadata.get("sha256") != embedding_sha256(embedding):
         raise ValueError(f"text_embedding: {path} is not as `embed` wrote it (its sha256 differs); write it again")
-    told = json.loads(metadata.get("provenance", "{}"))
+    told = _provenance(path, metadata)
     form, fits = "(P, E)", embedding.ndim == 2
     if names := told.get("organs"):
         form, fits = f"(O, C - 1, P, E) of {', '.join(names)}", embedding.ndim == 4 and len(embedding) == len(names)
@@ -78,7 +78,7 @@ def load_embedding(path: str | Path) -> Tensor | None:
 def load_provenance(path: str | Path) -> dict[str, Any]:
     """Return what `save_embedding` was told of an embedding's origin, and its `sha256`, as far as the file has them."""
     metadata, _ = _read(path)
-    return {**json.loads(metadata.get("provenance", "{}")), "sha256": metadata.get("sha256")}
+    return {**_provenance(path, metadata), "sha256": metadata.get("sha256")}
 
 
 def describe_embedding(path: str | Path) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def describe_embedding(path: str | Path) -> dict[str, Any]:
         ValueError: when the file is missing or no such file.
     """
     metadata, embedding = _read(path)
-    origin = json.loads(metadata.get("provenance", "{}"))
+    origin = _provenance(path, metadata)
     told = {key: origin[key] for key in DESCRIBED if key in origin}
     return {"sha256": embedding_sha256(embedding), "shape": list(embedding.shape), **told}
 
@@ -183,6 +183,16 @@ def _read(path: str | Path) -> tuple[dict[str, str], Tensor]:
             return file.metadata() or {}, file.get_tensor(KEY)
     except SafetensorError as error:
         raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
+
+
+def _provenance(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        told = json.loads(metadata.get("provenance", "{}"))
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise ValueError(f"text_embedding: {path} has a damaged provenance; write it again by `embed`")
+    return told
 
 
 def embedding_sha256(data: Tensor) -> str:

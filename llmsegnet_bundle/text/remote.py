@@ -87,7 +87,7 @@ class RemoteModel:
             text = content["choices"][0]["message"]["content"] or ""
             self.revision = str(content.get("system_fingerprint") or content.get("model") or "")
             return str(text)
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise ValueError(f"model: {self.url} answered no chat completion ({self._line(reply.body)})") from None
 
     def origin(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The texts file: YAML that `describe` or a person writes, of one organ or of each class."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Mapping
@@ -26,13 +27,18 @@ def read_texts(file: str | Path) -> dict[str, Any]:
     content = read_mapping(file)
     if missing := KEYS - set(content):
         raise ValueError(f"{file} lacks {', '.join(sorted(missing))}")
+    for key in ("organ", "written_by"):
+        if not isinstance(content[key], str) or not content[key].strip():
+            raise ValueError(f"{file}: {key} must be a text, got {content[key]!r}; put quotes around it")
+    if not isinstance(content["date"], str | datetime.date):
+        raise ValueError(f"{file}: date must be a date, got {content['date']!r}")
     texts = content["texts"]
     groups = texts if isinstance(texts, dict) else {str(content["organ"]): texts}
     for name, group in groups.items():
-        if not isinstance(group, list) or not group or not all(isinstance(text, str) and text for text in group):
+        if not isinstance(group, list) or not group or not all(map(_is_text, group)):
             where = f"the texts of {name}" if isinstance(texts, dict) else "texts"
             raise ValueError(f"{file}: {where} must be a list of texts; put quotes around one with a colon")
-    if not groups or not all(isinstance(name, str) for name in groups):
+    if not groups or not all(map(_is_text, groups)):
         raise ValueError(f"{file}: texts must be a list of texts, or a list under the name of each class")
     if len({len(group) for group in groups.values()}) > 1:
         counts = ", ".join(f"{name} {len(group)}" for name, group in groups.items())
@@ -40,6 +46,10 @@ def read_texts(file: str | Path) -> dict[str, Any]:
     content["date"] = str(content["date"])
     written = content.pop("texts_sha256", None)
     return content if written is None else content | {"edited": written != texts_sha256(texts)}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def group_texts(content: Mapping[str, Any]) -> dict[str, list[str]]:

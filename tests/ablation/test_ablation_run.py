@@ -30,7 +30,7 @@ def test_record_tells_settings_commit_and_sessions(tmp_path):
     assert run.stages_left == Run(plan, plan.variants[0], 2).stages_left == ["evaluating"]
     run.do("evaluating", FakeCommands())
     record = json.loads((tmp_path / "a/seed2/variant.json").read_text())
-    assert (record["variant"], record["seed"], record["settings"]["overrides"]) == ("a", 2, {"x": 1})
+    assert (record["variant"], record["seed"], record["settings"]["x"]) == ("a", 2, [1, 1])
     first, second = record["sessions"]
     assert (first["stage"], second["stage"], first["status"]) == ("training", "evaluating", 0)
     assert {"started", "ended", "seconds", "commit", "changed", "version", "machine"} <= first.keys()
@@ -82,11 +82,11 @@ def test_folder_of_something_else_is_refused(tmp_path):
     plan = plan_of(tmp_path, variant("a", x=1))
     Run(plan, plan.variants[0], 1).do("training", FakeCommands())
     other = plan_of(tmp_path, variant("a", x=2))
-    told = r"a/seed1 is another run: overrides x was 1, now 2; give another name or remove the folder"
+    told = r"a/seed1 is another run: x was 1, now 2; give another name or remove the folder"
     with pytest.raises(ValueError, match=told):
         Run(other, other.variants[0], 1)
     (tmp_path / "a/seed1/variant.json").write_text("{")
-    with pytest.raises(ValueError, match=r"variant\.json is damaged; remove the folder"):
+    with pytest.raises(ValueError, match=r"variant\.json is no readable JSON \(.*\); remove the folder"):
         Run(plan, plan.variants[0], 1)
     (tmp_path / "a/seed1/variant.json").unlink()
     with pytest.raises(ValueError, match=r"seed1 has files but no variant\.json; give a another name"):

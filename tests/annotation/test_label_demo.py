@@ -17,4 +17,11 @@ def test_scripted_annotator_gets_through(tmp_path):
         [python, "-m", "llmsegnet_bundle", "label_demo", tmp_path / "demo"], check=True
     )  # refuses what is wrong
     seen = {one["step"]: one["seen"] for one in json.loads((tmp_path / "demo/seen.json").read_text())}
-    assert {"infer left_atrium", "infer pancreas_ct", "infer brats19", "batch infer", "undo", "stop"} <= seen.keys()
+    assert {
+        "infer left_atrium",
+        "infer pancreas_ct",
+        "infer brats19",
+        "batch infer brats19",
+        "undo",
+        "stop",
+    } <= seen.keys()

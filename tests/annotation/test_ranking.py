@@ -41,7 +41,7 @@ def test_random_picks_lie_around_the_mean():
 
 def test_study_is_told_in_two_tables():
     rows = [
-        {"case": f"{i}", "part": "validation", "dice": f"{1 - e}", **dict.fromkeys(DOUBTS, f"{e}")}
+        {"case": f"{i}", "part": "validation", "dice": f"{1 - e}", "label_ml": f"{e}", **dict.fromkeys(DOUBTS, f"{e}")}
         for i, e in enumerate(ERROR)
     ]
     lines = describe(rows)
@@ -49,4 +49,5 @@ def test_study_is_told_in_two_tables():
     assert "| soft_gap | 1.00 [1.00, 1.00] | 1.00 [1.00, 1.00] |" in lines
     assert "| picked by | 5 scans |" in lines
     assert "| soft_gap | 0.400 |" in lines
+    assert "| small label | -1.00 [-1.00, -1.00] | -1.00 [-1.00, -1.00] |" in lines
     assert lines[-1].startswith("| random | 0.350 [0.3")

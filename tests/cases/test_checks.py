@@ -1,4 +1,5 @@
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -169,6 +170,20 @@ def test_check_scans_reads_again_only_what_changed(tmp_path, monkeypatch):
     Path(lists["labeled"][1]["image"]).unlink()
     with pytest.raises(ValueError, match=r"LA_1.nii.gz cannot be read"):
         check_scans(lists, cache_dir=cache_dir)
+
+
+DAMAGED = ["", "{", "null", "[]", "5", '{"MARK": null}', '{"MARK": 5}', '{"MARK": ["a"]}', "[" * 2_000_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: content[:12])
+def test_damaged_memory_is_forgotten_and_all_is_read_again(content, tmp_path, monkeypatch):
+    lists = from_folder(folder(tmp_path), validation=2, labeled=2)
+    memory = tmp_path / "cache/checked.json"
+    check_scans(lists, cache_dir=memory.parent)
+    before = json.loads(memory.read_text())
+    memory.write_text(content.replace("MARK", next(iter(before))))
+    check_scans(lists, cache_dir=memory.parent)
+    assert json.loads(memory.read_text()) == before
 
 
 @pytest.mark.slow

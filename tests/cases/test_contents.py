@@ -1,4 +1,7 @@
+import json
 import shutil
+
+import pytest
 
 from llmsegnet_bundle.cases.contents import change, contents
 
@@ -20,6 +23,14 @@ def test_contents_are_those_of_the_files_wherever_they_lie(tmp_path):
     assert contents({"labeled": [moved]}) == first
 
 
+def test_folder_of_slices_may_hold_other_folders(tmp_path):
+    (tmp_path / "s" / "reports").mkdir(parents=True)
+    (tmp_path / "s" / "1.dcm").write_bytes(b"slice")
+    first = contents({"unlabeled": [{"image": str(tmp_path / "s")}]})
+    (tmp_path / "s" / "2.dcm").write_bytes(b"slice")
+    assert contents({"unlabeled": [{"image": str(tmp_path / "s")}]}) != first
+
+
 def test_hashes_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     lists = {"labeled": [case(tmp_path, "x")], "unlabeled": [case(tmp_path, "y")]}
     first = contents(lists, tmp_path / "cache")
@@ -29,6 +40,16 @@ def test_hashes_are_remembered_until_a_file_changes(tmp_path, monkeypatch):
     (tmp_path / "cache/contents.json").write_text("{")
     case(tmp_path, "x", label=b"mended")
     assert change(first, contents(lists, tmp_path / "cache")) == "x with another label"
+
+
+@pytest.mark.parametrize("content", ["", "null", "[]", "5", '{"MARK": 5}', "[" * 2_000_000, '{"a": "b", "a": "c"}'])
+def test_damaged_memory_of_hashes_is_forgotten(content, tmp_path):
+    lists = {"labeled": [case(tmp_path, "x")]}
+    first = contents(lists, tmp_path / "cache")
+    memory = tmp_path / "cache/contents.json"
+    memory.write_text(content.replace("MARK", next(iter(json.loads(memory.read_text())))))
+    assert contents(lists, tmp_path / "cache") == first
+    assert set(json.loads(memory.read_text()).values()) == set(first["labeled"][0][1:])
 
 
 def test_label_of_an_unlabeled_scan_is_none_of_its_content(tmp_path):

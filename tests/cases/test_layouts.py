@@ -102,7 +102,7 @@ def test_description_of_either_layout_is_read(described, tmp_path):
 def test_description_with_a_key_twice_is_refused(tmp_path):
     (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "liver": 1, "liver": 2}}')
     with pytest.raises(
-        ValueError, match=r"dataset\.json cannot be read .*the key 'liver' stands there twice.*; correct"
+        ValueError, match=r"dataset\.json is no readable JSON .*the key 'liver' stands there twice.*; correct"
     ):
         read_description(tmp_path)
 
@@ -124,8 +124,20 @@ def test_regions_give_no_names(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"dataset\.json cannot be read as nnU-Net's or the Decathlon's \(.*\); correct it"),
-        ("[]", r"dataset\.json cannot be read as"),
+        ("{", r"dataset\.json is no readable JSON \(.*\); correct it"),
+        ("[]", r"dataset\.json is no readable JSON"),
+        ("[" * 2_000_000, r"dataset\.json is no readable JSON \(it is nested too deep\); correct it"),
+        ('{"labels": ["a"]}', r"labels is a list, which must not stand there"),
+        ('{"labels": {"0": 5}}', r"cannot be read as nnU-Net's or the Decathlon's \(5 stands where a name belongs\)"),
+        ('{"labels": {"0": ""}}', r"'' stands where a name belongs"),
+        ('{"labels": {"background": 0, "": 1}}', r"'' stands where a name belongs"),
+        ('{"labels": {"background": 0, "liver": "one"}}', r"'one' stands where the number of liver belongs"),
+        ('{"labels": {"background": 0, "liver": 1.5}}', r"1.5 stands where the number of liver belongs"),
+        ('{"labels": {"background": 0, "liver": 0}}', r"background and liver have the number 0"),
+        ('{"channel_names": {"0": 7}}', r"7 stands where a name belongs"),
+        ('{"channel_names": {"a": "CT"}}', r"cannot be read as"),
+        ('{"file_ending": 5}', r"file_ending is a int, which must not stand there"),
+        ('{"labels": {"a": 0, "a": 1}}', r"the key 'a' stands there twice"),
         ('{"labels": {"background": 0, "liver": 2}}', r"has the labels \[0, 2\]; number them 0, 1, 2 \.\.\. without"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from scan_folders import SHAPE, write
 
 from llmsegnet_bundle.cases import load, make_split
-from llmsegnet_bundle.cases.patients import patients_of
+from llmsegnet_bundle.cases.patients import patients_of, warn_of_patients
 from llmsegnet_bundle.scans import case_name
 
 
@@ -80,6 +80,18 @@ def test_names_that_look_like_one_patient_get_a_warning(tmp_path, capsys):
     assert capsys.readouterr().err == told
     load(folder, labeled=4, validation=3)
     assert capsys.readouterr().err == told
+
+
+def test_patients_that_are_trained_on_and_held_out_are_told_first(capsys):
+    lists = {
+        "labeled": ["a_1", "b_1", "c_1"],
+        "unlabeled": ["a_2", "d_1", "e_1", "f_1"],
+        "validation": ["b_2", "g_1"],
+        "test": ["b_3", "h_1", "i_1", "j_1", "k_1", "l_1", "m_1"],
+    }
+    warn_of_patients({part: [{"image": f"{name}.nii"} for name in names] for part, names in lists.items()})
+    told = "warning: b_1 (labeled) and b_3 (test) look like scans of one patient, as do those of 1 more; keep"
+    assert capsys.readouterr().err.startswith(told)
 
 
 @pytest.mark.parametrize("name", ["LA_{:03d}", "PANCREAS_{:04d}", "BraTS19_2013_{}_1", "{:03d}", "case_{:05d}_a"])

@@ -162,13 +162,13 @@ def test_from_file_key_that_stands_twice_is_refused(tmp_path, text):
 def test_from_file_no_json_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "split.json").write_text(text)
-    with pytest.raises(ValueError, match=r"split.json is no readable JSON file .*; correct it or set datalist to null"):
+    with pytest.raises(ValueError, match=r"split.json is no readable JSON .*; correct it or set datalist to null"):
         from_file(tmp_path / "split.json", tmp_path)
 
 
 def test_from_file_json_list_is_refused(tmp_path):
     (tmp_path / "split.json").write_text("[]")
-    with pytest.raises(ValueError, match=r"split.json must be a dictionary of the lists labeled, unlabeled"):
+    with pytest.raises(ValueError, match=r"split.json is no readable JSON \(it holds a list, must hold keys"):
         from_file(tmp_path / "split.json", tmp_path)
 
 
@@ -236,3 +236,22 @@ def test_load_left_atrium_gives_la_8():
     lists = load(DATA)
     assert {split: len(items) for split, items in lists.items()} == {"labeled": 8, "unlabeled": 60, "validation": 12}
     assert names(lists["validation"])[0] == "LA_068"
+
+
+WRONG_ENTRIES = ["5", "null", "[]", '{"image": 5}', '{"image": ""}', '{"image": "a.nii.gz", "label": 5}',
+                 '{"image": "a.nii.gz", "label": ""}', '{"image": "a.nii.gz", "label": "b.nii.gz", "organ": 5}',
+                 '{"image": "a.nii.gz", "label": "b.nii.gz", "organ": ""}']  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", WRONG_ENTRIES)
+def test_wrong_things_where_names_belong_are_told_in_one_line(entry, tmp_path):
+    (tmp_path / "split.json").write_text(f'{{"labeled": [{entry}], "validation": []}}')
+    with pytest.raises(ValueError, match=r"split.json, 'labeled': .*(has no image|has no label|must be a name)"):
+        from_file(tmp_path / "split.json", tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[" * 2_000_000, '{"labeled": ' + "[" * 100 + "]" * 100 + "}", "null", "5", '""'])
+def test_hostile_split_is_told_in_one_line(content, tmp_path):
+    (tmp_path / "split.json").write_text(content)
+    with pytest.raises(ValueError, match=r"^[^\n]*split.json is no readable JSON \([^\n]*$"):
+        from_file(tmp_path / "split.json", tmp_path)

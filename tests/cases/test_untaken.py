@@ -22,7 +22,7 @@ def test_each_thing_that_is_no_scan_gets_its_reason(tmp_path):
     assert str(tmp_path / "a.nii.gz") == scan
     assert untaken(tmp_path, taken) == [
         f"{tmp_path}/b.mgz, which is no scan by its name",
-        f"{tmp_path}/c, which is a folder without DICOM files",
+        f"{tmp_path}/c, which holds no DICOM file itself",
         f"{tmp_path}/d.dcm, which is a report",
         f"{tmp_path}/g.raw, which is no scan by its name",
     ]
@@ -36,7 +36,7 @@ def test_training_tells_what_it_does_not_take(tmp_path, capsys):
     (root / "labelsTr" / "LA_9.mgz").write_text("no scan")
     from_folder(root, validation=1, labeled=2)
     assert capsys.readouterr().err.splitlines() == [
-        f"not taken: {root}/imagesTr/case_7, which is a folder without DICOM files",
+        f"not taken: {root}/imagesTr/case_7, which holds no DICOM file itself",
         f"not taken: {root}/labelsTr/LA_9.mgz, which is no scan by its name",
     ]
 

@@ -90,7 +90,9 @@ def spoil(text):
             lambda folder: table_of(folder, 1, preset="paper"),
             r"preset is standard in .* and paper in .*; evaluate",
         ),
-        (lambda folder: (folder / "summary.json").write_text("[1]"), r"summary\.json is no summary of evaluate"),
+        (lambda folder: (folder / "summary.json").write_text("[1]"), r"summary\.json is no readable JSON .*evaluate"),
+        (lambda folder: (folder / "summary.json").write_text("{}"), r"summary\.json is no summary of evaluate"),
+        (lambda folder: (folder / "summary.json").write_text('{"a": 5}'), r"a is a int, which must not stand there"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_refused(tmp_path, change, message):

@@ -39,6 +39,16 @@ def root(tmp_path):
     return tmp_path
 
 
+def test_maps_beside_a_mask_are_no_masks(root):
+    for postfix in ("entropy", "disagreement", "probs"):
+        write(root / f"masks/c0_{postfix}.nii.gz", np.full(SHAPE, 0.5, np.float32))
+    summary = evaluate(root / "masks", root / "labels", root / "out", ("background", "organ"), workers=1)
+    assert summary["organ"]["dice"]["n"] == 2
+    write(root / "masks/d_probs.nii.gz", class_map(1))
+    with pytest.raises(ValueError, match=r"d_probs\.nii\.gz has no label in"):
+        evaluate(root / "masks", root / "labels", root / "out", ("background", "organ"), workers=1)
+
+
 def run(root, **options):
     return evaluate(root / "masks", root / "labels", root / "out", **({"workers": 1} | options))
 

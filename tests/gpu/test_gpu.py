@@ -17,6 +17,7 @@ from llmsegnet_bundle.precision import autocast, fast_layout, free_bytes, has_bf
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA card"),
+    pytest.mark.filterwarnings("default"),  # of drivers and libraries that we never saw
 ]
 CROP = {"crop": [48, 48, 48], "spacing_mm": [0.625] * 3}
 
@@ -87,10 +88,12 @@ def test_layouts_answer_alike(backbone):
 
 def test_big_volume_is_segmented_and_its_memory_comes_back():
     pair = LLMSegNetPair(*(LLMSegNet(VNet(base_filters=4), None) for _ in range(2))).eval().cuda()
+    inferer = ProbabilityInferer((96, 96, 96))
+    inferer(torch.rand(1, 1, 96, 96, 96, device="cuda"), pair)  # loads what cuDNN and cuBLAS keep
     before = free_bytes("cuda")
     image = torch.rand(1, 1, 320, 320, 320, device="cuda")
-    probs = ProbabilityInferer((96, 96, 96))(image, pair)
-    torch.testing.assert_close(probs.sum(dim=1).mean(), torch.ones((), device="cuda"))
+    probs = inferer(image, pair)
+    torch.testing.assert_close(probs.sum(dim=1).mean().cpu(), torch.ones(()))  # a small card stitches on the CPU
     del image, probs
     assert free_bytes("cuda") > 0.95 * before
 

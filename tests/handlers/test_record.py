@@ -30,7 +30,7 @@ class Validator:
 def record(folder, **changes):
     told = {"crop": [48, 48], "text_embedding": changes.pop("text_embedding", "none")}
     arguments = {"total_steps": 5, "model_file": folder / "model.pt"}
-    run = SimpleNamespace(cases=CASES, recorded=told)
+    run = SimpleNamespace(cases=CASES, recorded=told, state=lambda: {"settings": {"seed": [1, 1]}})
     return RunRecord(folder / "out", run=run, validator=Validator(), **(arguments | changes))
 
 
@@ -88,6 +88,15 @@ def test_continued_run_adds_a_session(tmp_path):
     train(record(tmp_path))
     train(record(tmp_path), steps_before=4)
     assert [session["first_step"] for session in read(tmp_path)["sessions"]] == [0, 4]
+
+
+@pytest.mark.parametrize("content", ["", "{", "null", "[]", '{"sessions": 5}', '{"sessions": [5]}', "[" * 2_000_000,
+                                     '{"sessions": [{}], "settings": null, "validation": null}'])  # fmt: skip
+def test_damaged_record_never_stops_a_run(content, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/run.json").write_text(content)
+    train(record(tmp_path), steps_before=2)
+    assert read(tmp_path)["sessions"][-1]["first_step"] == 2
 
 
 def test_new_run_forgets_the_old_sessions_and_an_unreadable_file(tmp_path):

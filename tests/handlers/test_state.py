@@ -3,8 +3,11 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from llmsegnet_bundle.handlers.state import BEFORE, random_states, read_state, set_random_states, write_state
+from llmsegnet_bundle.networks import LLMSegNet, VNet
+from llmsegnet_bundle.networks.llmsegnet import FUSIONS
 
 
 def state(step, **changes):
@@ -71,3 +74,29 @@ def test_random_states_come_back():
     drawn = [random.random(), np.random.random(), torch.rand(()).item()]
     set_random_states(states)
     assert [random.random(), np.random.random(), torch.rand(()).item()] == drawn
+
+
+def take_step(network, optimizer):
+    optimizer.zero_grad()
+    network(torch.rand(2, 1, 32, 32, 32)).square().mean().backward()  # dropout draws too
+    optimizer.step()
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_network_of_each_fusion_goes_on_bit_for_bit(fusion, tmp_path):
+    torch.manual_seed(0)
+    text = F.normalize(torch.randn(1, 3, 8), dim=-1)
+    networks = [LLMSegNet(VNet(base_filters=2), text, fusion, crop=(32, 32, 32), hidden=4) for _ in range(2)]
+    (network, optimizer), (other, its_optimizer) = (
+        (one, torch.optim.SGD(one.parameters(), 0.05, momentum=0.9)) for one in networks
+    )
+    take_step(network, optimizer)
+    states = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    write_state(state(1) | states | {"random": random_states()}, tmp_path / "last.pt")
+    take_step(network, optimizer)
+    kept = read_state(tmp_path / "last.pt")
+    other.load_state_dict(kept["network"])
+    its_optimizer.load_state_dict(kept["optimizer"])
+    set_random_states(kept["random"])
+    take_step(other, its_optimizer)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())

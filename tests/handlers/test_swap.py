@@ -55,6 +55,7 @@ class MaskInferer(AutocastInferer):
 def test_swap_costs_what_the_next_organs_text_does(organ, right, swapped, tmp_path, capsys):
     net = Told(UNet(base_filters=2), TEXT, "head", hidden=4)
     before = net.text_embedding.clone()
+    (tmp_path / "evaluation.json").write_text('{"swap_text": [')  # damaged: written anew
     evaluate(net, SwapText("next", ["background", "organ"], ORGANS, tmp_path, net), organ)
     told = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert told["dice_by_text"] == {"right": {ORGANS[organ]: right}, "next": {ORGANS[organ]: swapped}}

@@ -177,7 +177,7 @@ def test_scan_with_a_map_that_cannot_be_written_beside_gets_no_mask(folder, weig
     for name in ("four", "nan", "short"):
         (folder / f"{name}.nii.gz").unlink()
     (tmp_path / "masks/a_probs.nii.gz").mkdir(parents=True)
-    with refused(r"a\.nii\.gz: .*a_probs\.nii\.gz", lines=2):
+    with refused(r"a_probs\.nii\.gz cannot be written \(Is a directory\)"):
         segment(folder, tmp_path / "masks", weights, probabilities=True, **{"run#0#beside": True})
     assert sorted(file.name for file in (tmp_path / "masks").iterdir()) == [
         "a_probs.nii.gz",

@@ -78,10 +78,11 @@ def test_command_writes_the_same_mask_quietly(bundle, image, expected, tmp_path,
     assert told.err == ""
 
 
-def test_dicom_series_gets_its_mask_as_dicom_seg_too(bundle, tmp_path):
+def test_dicom_series_gets_its_mask_as_dicom_seg_too(bundle, tmp_path, caplog):
     series(tmp_path / "scans/a")
     highdicom = pytest.importorskip("highdicom", reason="highdicom is not installed")
     segment_files(tmp_path / "scans", tmp_path / "masks", bundle, format="dicom-seg", **SMALL)
+    assert "nvImageCodec" not in caplog.text  # of MONAI, where pydicom is installed
     mask = nib.load(tmp_path / "masks/a_seg.nii.gz")
     voxels = np.asarray(mask.dataobj)
     assert 0 < voxels.mean() < 1
@@ -166,3 +167,28 @@ def test_faults_of_a_scan_or_setting_are_told(bundle, image, tmp_path):
     (tmp_path / "configs/metadata.json").write_text("{}")
     with pytest.raises(ValueError, match=r"bundle: .*inference\.json does not exist"):
         llmsegnet_bundle.segment(image, tmp_path, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "inference",
+            "{",
+            r"inference\.json is no readable JSON \(.*\); get the bundle again, or",
+        ),
+        ("inference", "[" * 2_000_000, r"inference\.json is no readable JSON \(it is nested too deep\)"),
+        (
+            "inference",
+            '{"run": []}',
+            r"inference\.json lacks dataset_dir, initialize, output_dir; get the",
+        ),
+        ("metadata", "[]", r"metadata\.json is no readable JSON \(it holds a list"),
+    ],
+)
+def test_damaged_bundle_is_told_in_one_line(name, content, told, tmp_path):
+    (tmp_path / "configs").mkdir()
+    for part in ("metadata", "inference"):
+        (tmp_path / f"configs/{part}.json").write_text(content if part == name else "{}")
+    with pytest.raises(ValueError, match=told):
+        llmsegnet_bundle.segment(np.zeros((8, 8, 8)), tmp_path, AFFINE)

@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 from numpy.random import default_rng
 
-from llmsegnet_bundle.metrics import case_metrics, class_metrics
+from llmsegnet_bundle.metrics import case, case_metrics, class_metrics
 from llmsegnet_bundle.metrics.case import class_dice
 
 DISTANCES = ["hd95_pooled_voxel", "hd95_pooled_mm", "hd95_strict_voxel", "hd95_strict_mm", "hd100_voxel", "hd100_mm"]
@@ -292,7 +292,8 @@ def test_bad_regions_raise(regions, message):
 CLASSES = ("background", "heart", "tumor")
 
 
-def test_dice_at_once_is_that_of_all_metrics():
+def test_dice_at_once_is_that_of_all_metrics(monkeypatch):
+    monkeypatch.setattr(case, "AT_ONCE", 50)  # voxels
     rng = np.random.default_rng(0)
     pred, label = (rng.integers(0, 4, (6, 7, 8)) for _ in range(2))
     label[label == 3] = 0

@@ -12,7 +12,7 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from numpy.random import default_rng
 from scipy import ndimage
 
-from llmsegnet_bundle.metrics import case_metrics
+from llmsegnet_bundle.metrics import case_metrics, surfaces
 
 SPACINGS = [(1.0, 1.0, 1.0), (0.625, 0.625, 0.625), (0.5, 0.8, 2.5)]
 LABELS = Path(__file__).parents[3] / "shared" / "data" / "left_atrium" / "labelsTr"
@@ -85,6 +85,15 @@ def test_surface_dice_of_two_cubes_is_that_of_deepmind():
     found = case_metrics(pred, label, (2.0, 1.0, 1.0))
     assert found["surface_dice"] == pytest.approx(0.836, abs=5e-4)
     assert found["dice"] == pytest.approx(0.990, abs=5e-4)
+
+
+def test_surface_dice_taken_in_slabs_is_that_of_the_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    pred, label = (rng.random((9, 8, 7)) > 0.6 for _ in range(2))
+    whole = case_metrics(pred, label, (0.8, 1.1, 2.0), tolerance_mm=0.5)["surface_dice"]
+    monkeypatch.setattr(surfaces, "AT_ONCE", 200)
+    assert case_metrics(pred, label, (0.8, 1.1, 2.0), tolerance_mm=0.5)["surface_dice"] == whole
+    assert 0 < whole < 1
 
 
 @pytest.mark.parametrize("kind", ["missed", "false_alarm"])

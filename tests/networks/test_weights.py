@@ -116,10 +116,13 @@ def without_text(network):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "is damaged; give the one that was written with"),
-        ("[]", "is damaged"),
-        ('{"settings": {}}', "is damaged"),
-        ('{"sha256": "0", "settings": 3}', "is damaged"),
+        ("{", r"is no readable JSON \(.*\); give the one that was written with"),
+        ("[]", "is no readable JSON .it holds a list"),
+        ('{"settings": {}}', "has no sha256; give the one that was written with"),
+        ('{"sha256": "0", "settings": 3}', ".* .settings is a int, which must not stand there"),
+        ('{"sha256": "0", "settings": {"backbone": 5}}', ".* .settings#backbone is a int, which must not stand there"),
+        ('{"sha256": null}', "describes other weights"),
+        ("[" * 2_000_000, ".* .it is nested too deep"),
         ('{"sha256": "0"}', "describes other weights than"),
         ({"crop": ["$print()"]}, r"must hold plain values, got the expression '\$print\(\)'"),
         ({"deploy": "@bundle_root"}, "must hold plain values"),

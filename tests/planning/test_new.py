@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import nibabel as nib
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -54,6 +55,24 @@ def test_new_bundle_is_what_its_dataset_file_gives(bundle):
     assert "without text" in card
 
 
+def test_class_of_the_validation_scan_alone_and_the_name_of_the_channel_are_told(scans, tmp_path, capsys):
+    folder = tmp_path / "scans"
+    shutil.copytree(scans, folder)
+    last = sorted((folder / "labelsTr").iterdir())[-1]
+    label = nib.load(last)
+    voxels = np.asarray(label.dataobj).copy()
+    voxels[:, :, voxels.any(axis=(0, 1)).argmax()] *= 2
+    nib.save(nib.Nifti1Image(voxels, label.affine), last)
+    (folder / "dataset.json").write_text('{"labels": {}, "channel_names": {"0": "LGE"}}')
+    bundle = new_bundle(tmp_path / "new", "atrium", "MR", folder)
+    told = "warning: no labeled training scan holds the class atrium 2, so that it cannot be learned\n"
+    assert capsys.readouterr().err == told
+    metadata = json.loads((bundle / "configs/metadata.json").read_text(encoding="utf-8"))["network_data_format"]
+    assert metadata["inputs"]["image"]["channel_def"] == {"0": "LGE"}
+    assert metadata["outputs"]["pred"]["channel_def"] == {"0": "background", "1": "atrium 1", "2": "atrium 2"}
+    assert (metadata["inputs"]["image"]["num_channels"], metadata["outputs"]["pred"]["num_channels"]) == (1, 3)
+
+
 def test_split_file_and_description_of_the_data_set_are_taken(scans, tmp_path, capsys):
     folder = tmp_path / "scans"
     shutil.copytree(scans, folder)
@@ -63,7 +82,10 @@ def test_split_file_and_description_of_the_data_set_are_taken(scans, tmp_path, c
     settings = yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
     assert settings["class_names"] == ["background", "atrium", "scar"]
     assert (settings["datalist"], settings["validation"], settings["labeled"]) == (str(split), 1, "all")
-    assert "no label holds the class scar" in capsys.readouterr().err
+    assert (
+        capsys.readouterr().err
+        == "warning: no labeled training scan holds the class scar, so that it cannot be learned\n"
+    )
     assert json.loads((bundle / "configs/train.json").read_text(encoding="utf-8"))["datalist"] == str(split)
     assert "3 scans, 2 with a label, besides 1 that validate" in (bundle / "docs/README.md").read_text(encoding="utf-8")
 

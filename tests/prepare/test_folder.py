@@ -194,9 +194,11 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path, download, monkey
     for i in range(3):
         download.atrium(ATRIA[i], seed=i)
 
+    half = f"imagesTr/.99999999.{sorted(ATRIA[:3])[1]}.nii.gz"
+
     def stop_at_the_second(source, data, crop, output):
         if source.name == sorted(ATRIA[:3])[1]:
-            (output / "imagesTr" / f".7.{source.name}.nii.gz").write_bytes(b"half")
+            (output / half).write_bytes(b"half")  # of a process that is no more
             raise KeyboardInterrupt
         return write_scan(source, data, crop, output)
 
@@ -204,14 +206,13 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path, download, monkey
     with pytest.raises(KeyboardInterrupt):
         prepare("left_atrium", download.root, tmp_path / "out", workers=1)
     first = f"{sorted(ATRIA[:3])[0]}.nii.gz"
-    assert set(states(tmp_path / "out")) == {f"imagesTr/{first}", f"labelsTr/{first}", "prepared.json"}
+    assert set(states(tmp_path / "out")) == {half, f"imagesTr/{first}", f"labelsTr/{first}", "prepared.json"}
     monkeypatch.undo()
-    (tmp_path / "out/imagesTr/.8.x.nii.gz").write_bytes(b"half")  # of a run that could not clean up
     before = states(tmp_path / "out")
     prepare("left_atrium", download.root, tmp_path / "out", workers=1)
     after = states(tmp_path / "out")
     assert after[f"imagesTr/{first}"] == before[f"imagesTr/{first}"]
-    assert len([name for name in after if name.endswith(".nii.gz")]) == 6  # the halves are gone
+    assert len([name for name in after if name.endswith(".nii.gz")]) == 6  # the half is gone
     assert len(json.loads((tmp_path / "out" / "prepared.json").read_text(encoding="utf-8"))) == 3
 
 

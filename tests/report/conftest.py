@@ -49,6 +49,7 @@ def make_run(folder, scans, worse=0):
     items = [{"image": f"{scans}/imagesTr/{case}.nii.gz", "label": f"{scans}/labelsTr/{case}.nii.gz"} for case in CASES]
     record = {
         "settings": {"method": "labeled scans only" if worse else "co-training", "crop": [48, 48, 48], "seed": 1337},
+        "identity": {"settings": {"unsupervised_weight": [float(not worse)] * 2, "seed": [1337, 1337]}},
         "split": {"digest": "0123456789ab", "labeled": items[:1], "unlabeled": [], "validation": items},
         "text": {"file": "embedding.safetensors", "sha256": "f3ba", "texts": ["<script>throw 'text'</script>"]},
         "versions": {"python": "3.11", "torch": "2.13"},

@@ -2,8 +2,10 @@
 
 import nibabel as nib
 import numpy as np
+import pytest
+from scan_headers import FORMS, save_by_itk, with_forms
 
-from llmsegnet_bundle.report.cases import case_name, read_scored_case
+from llmsegnet_bundle.report.cases import case_name, read_case, read_scored_case
 from llmsegnet_bundle.report.results import Results
 
 
@@ -20,6 +22,16 @@ def test_flipped_scan_is_turned_with_its_masks(tmp_path):
     for volume in (case.image, *case.masks.values(), *case.maps.values()):
         assert volume.shape == (6, 4, 5)
         np.testing.assert_array_equal(np.argwhere(volume), [[0, 3, 0]])
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_mask_of_another_program_in_floats_lies_on_its_scan(kind, tmp_path):
+    classes = np.arange(60).reshape(3, 4, 5) % 3
+    nib.save(with_forms(np.ones(classes.shape, np.float32), kind), tmp_path / "scan.nii.gz")
+    save_by_itk((classes * 0.9999999).astype(np.float64), tmp_path / "scan.nii.gz", tmp_path / "mask.nii.gz")
+    case = read_case(tmp_path / "scan.nii.gz", {"mask": tmp_path / "mask.nii.gz"}, {})
+    assert case.masks["mask"].dtype == np.uint8
+    assert np.bincount(case.masks["mask"].ravel()).tolist() == [20, 20, 20]
 
 
 def test_case_name_has_no_suffix():

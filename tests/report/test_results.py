@@ -44,7 +44,12 @@ def test_empty_cells_are_not_counted(tmp_path):
     [
         ("other.txt", "", r"holds no run\.json, metrics\.csv or TensorBoard events; give the output_dir"),
         ("run.json", "{", r"run\.json is no readable JSON"),
-        ("run.json", "[]", r"run\.json must be a dictionary"),
+        ("run.json", "[]", r"run\.json is no readable JSON \(it holds a list"),
+        ("run.json", "[" * 2_000_000, r"run\.json is no readable JSON \(it is nested too deep\)"),
+        ("run.json", '{"sessions": 5}', r"sessions is a int, which must not stand there"),
+        ("run.json", '{"sessions": [null]}', r"sessions#0 is nothing, which must not stand there"),
+        ("run.json", '{"selection": {"value": "a"}}', r"selection#value is a str, which must not stand there"),
+        ("run.json", '{"split": {"labeled": ["a"]}}', r"split#labeled#0 is a str, which must not stand there"),
         ("metrics.csv", "case,dice\na,1\n", r"metrics\.csv must hold the columns case and class"),
         ("metrics.csv", "case,class,dice\na,b,much\n", r"metrics\.csv must hold .* and numbers"),
         ("metrics.csv", "case,class,dice\na,b,1,2\n", r"metrics\.csv must hold"),

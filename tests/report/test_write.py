@@ -87,6 +87,11 @@ def test_page_shows_what_the_text_does_in_each_network(page):
     assert re.findall(r'alt="(\w+) over the steps"', shown) == ["alpha_text_share", "beta_balance"]
 
 
+def test_settings_that_differ_from_the_baseline_are_named(page):
+    shown = part(page, "Compared with the baseline")
+    assert re.findall(r"<li>(.*?)</li>", shown) == ["unsupervised_weight was 0.0, now 1.0"]
+
+
 def test_page_loads_nothing(page):
     without_pictures = re.sub(r'"data:image/[^"]*"', '""', page)
     assert "http" not in without_pictures.replace("http-equiv", "")
@@ -122,7 +127,7 @@ def test_missing_part_is_shown_as_not_recorded(without, sections, run_dir, tmp_p
 
 
 def test_missing_or_unfitting_masks_are_told(run_dir, scans, tmp_path):
-    run = copy(run_dir, tmp_path, "PHANTOM_003*")
+    run = copy(run_dir, tmp_path, "PHANTOM_003*", "events*")
     best = run / "PHANTOM_000_seg.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), np.eye(4)), best)
     text = part(write_report(run).read_text(encoding="utf-8"), "Worst, median and best case")
@@ -133,11 +138,11 @@ def test_missing_or_unfitting_masks_are_told(run_dir, scans, tmp_path):
 
 
 def test_moved_scans_are_found_with_dataset_dir(run_dir, scans, tmp_path):
-    run = copy(run_dir, tmp_path)
+    run = copy(run_dir, tmp_path, "events*")
     record = json.loads((run / "run.json").read_text(encoding="utf-8").replace(str(scans), "/nowhere"))
     (run / "run.json").write_text(json.dumps(record))
     assert "is no longer there; give --dataset_dir" in write_report(run).read_text(encoding="utf-8")
-    assert "not recorded" not in write_report(run, dataset_dir=scans).read_text(encoding="utf-8")
+    assert "not recorded: " not in write_report(run, dataset_dir=scans).read_text(encoding="utf-8")
     assert "correct dataset_dir" in write_report(run, dataset_dir=tmp_path).read_text(encoding="utf-8")
     (run / "run.json").unlink()
     assert "the place of the scan PHANTOM_003 is not recorded" in write_report(run).read_text(encoding="utf-8")

@@ -26,6 +26,20 @@ def test_label_saved_by_an_itk_program_fits_its_scan(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", FORMS)
+def test_label_saved_with_the_affine_of_its_scan_and_no_unit_fits(kind, tmp_path):
+    scan, label = tmp_path / "scan.nii.gz", tmp_path / "label.nii.gz"
+    image = with_forms(np.ones(SHAPE, np.float32), kind, "meter")
+    small = np.diag([1e-3, 1e-3, 1e-3, 1])
+    sform, qform = (image.header.get_sform(), image.header.get_qform())
+    image.header["pixdim"][1:4] *= 1e-3
+    image.header.set_sform(small @ sform, int(image.header["sform_code"]))
+    image.header.set_qform(small @ qform, int(image.header["qform_code"]))
+    nib.save(image, scan)
+    nib.save(nib.Nifti1Image(LABEL, nib.load(scan).affine), label)
+    np.testing.assert_array_equal(read_classes(label, SHAPE, read_scan(scan)[1], scan, 3), LABEL)
+
+
+@pytest.mark.parametrize("kind", FORMS)
 def test_label_off_every_form_is_refused_and_told_in_mm(kind, tmp_path):
     scan, label = pair(tmp_path, kind)
     moved = nib.load(label)

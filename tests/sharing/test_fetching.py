@@ -56,6 +56,21 @@ def test_what_is_no_zip_is_told_and_not_kept(cache, tmp_path):
     assert list(cache.iterdir()) == []
 
 
+def test_zip_writes_nowhere_else_and_makes_no_link(bundle, cache, tmp_path):
+    file = packed(bundle)
+    link = zipfile.ZipInfo("liver/link")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(file, "a") as archive:
+        for name in ("../evil", "../../evil", f"{tmp_path}/evil", "liver/../../../evil"):
+            archive.writestr(name, "evil")
+        archive.writestr(link, "/etc/passwd")
+    before = {path for path in tmp_path.rglob("*") if cache not in path.parents}
+    with pytest.raises(Exception, match=r"evil|link"):  # by MONAI: unsafe
+        download_bundle("liver", str(file))
+    assert {path for path in tmp_path.rglob("*") if cache not in path.parents} - before <= {cache}
+    assert not list(cache.iterdir())
+
+
 def test_zip_that_is_not_there_is_an_oserror(cache, tmp_path):
     with pytest.raises(OSError, match=r"none\.zip"):
         download_bundle("liver", str(tmp_path / "none.zip"))
@@ -72,6 +87,9 @@ def test_changed_missing_and_added_files_are_told(bundle, cache):
     write_manifest(bundle)
     (bundle / "more").write_text("")
     with pytest.raises(ValueError, match="more of liver is not in its manifest"):
+        check_manifest(bundle)
+    (bundle / "manifest.json").write_text("[" * 2_000_000)
+    with pytest.raises(ValueError, match=r"manifest\.json of liver is damaged"):
         check_manifest(bundle)
     (bundle / "manifest.json").write_text("[]")
     with pytest.raises(ValueError, match=r"manifest\.json of liver is damaged"):

@@ -10,6 +10,7 @@ from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.text import (
     describe_embedding,
     embed,
+    embedding_sha256,
     export_bank,
     known_organs,
     load_embedding,
@@ -95,6 +96,16 @@ def test_other_files_are_no_embedding(tmp_path):
     with pytest.raises(ValueError, match=r"e\.safetensors is no embedding file"):
         load_provenance(tmp_path / "e.safetensors")
     assert load_embedding("none") is None
+
+
+@pytest.mark.parametrize("provenance", ["", "{", "[]", "null", "5", "[" * 2_000_000], ids=lambda text: text[:5])
+def test_damaged_provenance_is_told_in_one_line(provenance, tmp_path):
+    numbers = torch.ones(1, 2)
+    told = {"provenance": provenance, "sha256": embedding_sha256(numbers)}
+    save_file({"text_embedding": numbers}, tmp_path / "e.safetensors", told)
+    for read in (load_embedding, load_provenance, describe_embedding):
+        with pytest.raises(ValueError, match=r"e\.safetensors has a damaged provenance; write it again by `embed`"):
+            read(tmp_path / "e.safetensors")
 
 
 def test_text_that_cannot_be_encoded_leaves_the_old_file(bert, tmp_path):

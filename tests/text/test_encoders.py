@@ -1,13 +1,16 @@
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from llmsegnet_bundle.text import load_embedding
 from llmsegnet_bundle.text.encoders import encode
 from llmsegnet_bundle.text.models import model_revision
 
+BUNDLES = Path(__file__).parents[2] / "bundles"
 LIVER = ["the liver is large and dark", "liver below the left"]
 TEXTS = {"liver": LIVER}
 
@@ -112,6 +115,18 @@ def test_unfit_file_is_told_in_one_line(tmp_path):
 def test_kind_without_a_source_is_refused():
     with pytest.raises(ValueError, match=r"encoder: sentence: names no source; give sentence:ID"):
         encode("sentence:", TEXTS)
+
+
+def test_committed_texts_of_an_organ_lie_nearer_to_each_other_than_to_those_of_others():
+    vectors = {
+        folder.name: F.normalize(load_embedding(folder / "text/embedding.safetensors").flatten(0, -2), dim=1)
+        for folder in BUNDLES.iterdir()
+        if (folder / "text/embedding.safetensors").is_file()
+    }
+    assert len(vectors) > 2
+    for name, own in vectors.items():
+        within = (own @ own.T)[~torch.eye(len(own), dtype=torch.bool)].mean()
+        assert all(within > (own @ other.T).mean() + 0.1 for key, other in vectors.items() if key != name)
 
 
 def test_organs_lie_further_apart_than_paraphrases():

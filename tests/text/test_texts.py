@@ -23,6 +23,17 @@ HEAD = "organ: liver\nwritten_by: us\ndate: 2026-11-25\n"
         (HEAD + "texts: {1: [a]}\n", "texts.yaml: texts must be a list of texts, or a list under the name"),
         (HEAD + "texts: {edema: a}\n", "texts.yaml: the texts of edema must be a list of texts"),
         (HEAD + "texts: {edema: [a], core: [b, c]}\n", "as many texts as the others, got edema 1, core 2"),
+        (HEAD + "texts: ['']\n", "texts.yaml: texts must be a list of texts"),
+        (HEAD + "texts: [' ']\n", "texts.yaml: texts must be a list of texts"),
+        (HEAD + "texts: [5]\n", "texts.yaml: texts must be a list of texts"),
+        (HEAD + "texts: {'': [a]}\n", "texts.yaml: texts must be a list of texts, or a list under the name"),
+        (HEAD.replace("liver", "5") + "texts: [a]\n", "texts.yaml: organ must be a text, got 5; put quotes around it"),
+        (HEAD.replace("liver", "''") + "texts: [a]\n", "texts.yaml: organ must be a text, got ''"),
+        (HEAD.replace("us", "[us]") + "texts: [a]\n", r"texts.yaml: written_by must be a text, got \['us'\]"),
+        (HEAD.replace("2026-11-25", "{a: 1}") + "texts: [a]\n", "texts.yaml: date must be a date, got"),
+        (HEAD.replace("2026-11-25", "2026-99-25") + "texts: [a]\n", r"texts.yaml is no YAML \(month must be in"),
+        (HEAD + "a: &a [1]\nb: &b [*a, *b]\ntexts: [x]\n", r"is no YAML \(an alias stands within what it stands for"),
+        (HEAD + "texts: " + "[" * 3000 + "]" * 3000 + "\n", r"texts.yaml is no YAML \(it is nested too deep\)"),
         ("", "texts.yaml must hold keys and values, got NoneType"),
         ("- a\n", "texts.yaml must hold keys and values, got list"),
         ("organ: liver\n", "texts.yaml lacks date, texts, written_by"),
@@ -55,6 +66,14 @@ def test_texts_of_one_organ_are_a_group_of_its_name():
 
 
 def test_dataset_file_that_is_no_yaml_stops_in_one_line(tmp_path):
-    (tmp_path / "dataset.yaml").write_text("a: b: c\n")
-    with pytest.raises(ValueError, match=r"dataset\.yaml is no YAML"):
-        assemble(tmp_path)
+    for content, told in (
+        ("a: b: c\n", r"dataset\.yaml is no YAML"),
+        ("[" * 3000, r"dataset\.yaml is no YAML \(it is nested too deep\)"),
+        ("paper: 5\n", r"dataset\.yaml: paper must hold keys and values, got 5"),
+        ("5: a\nb: c\n", r"dataset\.yaml: the key 5 must be a text"),
+        ("seed: 2026-01-01\n", r"dataset\.yaml holds what JSON does not \(.*date.*\); put quotes around it"),
+    ):
+        (tmp_path / "dataset.yaml").write_text(content)
+        with pytest.raises(ValueError, match=told):
+            assemble(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["dataset.yaml"]
