@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import BadZipFile
 
 from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.sharing.finding import cache, is_bundle
@@ -40,7 +41,11 @@ def download_bundle(name: str, source: str, sha256: str | None = None) -> Path:
                 repository = source.removeprefix(HUB)
                 download(name, bundle_dir=part, source="huggingface_hub", repo=repository, version="main")
             else:
-                download(name, bundle_dir=part, url=source if "://" in source else Path(source).absolute().as_uri())
+                url = source if "://" in source else Path(source).absolute().as_uri()
+                try:
+                    download(name, bundle_dir=part, url=url)
+                except BadZipFile as error:
+                    raise ValueError(f"{source} is no whole zip ({error}); get it again, or from elsewhere") from None
         if sha256 is not None and (found := file_sha256(Path(part) / f"{name}.zip")) != sha256.lower():
             raise ValueError(f"{source} has the sha256 {found}, not {sha256}; get it again, or from elsewhere")
         folders = [folder for folder in Path(part).iterdir() if folder.is_dir() and is_bundle(folder)]

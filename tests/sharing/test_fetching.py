@@ -49,6 +49,13 @@ def test_wrong_checksum_or_no_bundle_leaves_nothing(bundle, cache, tmp_path):
     assert list(cache.iterdir()) == []
 
 
+def test_what_is_no_zip_is_told_and_not_kept(cache, tmp_path):
+    (tmp_path / "words.zip").write_text("words")
+    with pytest.raises(ValueError, match=r"words\.zip is no whole zip \(File is not a zip file\)"):
+        download_bundle("liver", str(tmp_path / "words.zip"))
+    assert list(cache.iterdir()) == []
+
+
 def test_zip_writes_nowhere_else_and_makes_no_link(bundle, cache, tmp_path):
     file = packed(bundle)
     link = zipfile.ZipInfo("liver/link")
