@@ -1,6 +1,7 @@
 """What a training or an evaluation is, and whether another is the same one."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
