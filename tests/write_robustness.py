@@ -25,11 +25,12 @@ trainings that are killed, and thousands of steps while memory is watched. A tes
 
 
 def main() -> int:
+    tested = commit()  # at the start: files may change until the end
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.xml"
         command = [sys.executable, "-m", "pytest", "-m", "long", f"--junitxml={results}", "-o", "junit_family=xunit1"]
         status = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT).returncode
-        PAGE.write_text(page(ElementTree.parse(results), when(), commit(), where()), encoding="utf-8")
+        PAGE.write_text(page(ElementTree.parse(results), when(), tested, where()), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} is written")
     return status
 

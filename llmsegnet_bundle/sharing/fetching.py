@@ -31,6 +31,8 @@ def download_bundle(name: str, source: str, sha256: str | None = None) -> Path:
         raise ValueError(f"name: must be a plain name, got {name!r}")
     if target.exists():
         raise ValueError(f"{target} exists; remove it first, or give another name")
+    if "://" not in source and not Path(source).is_file():
+        raise ValueError(f"{source} does not exist; give the URL or the path of a zip")
     if sha256 is not None and source.startswith(HUB):
         raise ValueError("sha256: is of a zip; a repository of the Hub is checked by its manifest")
     target.parent.mkdir(parents=True, exist_ok=True)

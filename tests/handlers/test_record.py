@@ -62,7 +62,7 @@ def test_record_holds_what_a_run_was(tmp_path):
     assert content["settings"] == {"crop": [48, 48], "text_embedding": "none"}
     assert content["split"] == {"digest": digest(CASES)} | CASES
     assert content["text"] is content["selection"] is None
-    assert content["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(content["versions"]["torch"])  # without the build, as some name it
     (session,) = content["sessions"]
     assert (session["first_step"], session["last_step"]) == (0, 6)
     assert session["duration_s"] >= 0

@@ -71,8 +71,8 @@ def test_zip_writes_nowhere_else_and_makes_no_link(bundle, cache, tmp_path):
     assert not list(cache.iterdir())
 
 
-def test_zip_that_is_not_there_is_an_oserror(cache, tmp_path):
-    with pytest.raises(OSError, match=r"none\.zip"):
+def test_zip_that_is_not_there_is_told(cache, tmp_path):
+    with pytest.raises(ValueError, match=r"none\.zip does not exist; give the URL or the path of a zip"):
         download_bundle("liver", str(tmp_path / "none.zip"))
 
 
