@@ -29,8 +29,8 @@ def package_bundle(bundle: str | Path, output_dir: str | Path = ".", weights_url
         weights_url: where the files of `models` will lie, for `large_files.yml`; None for none.
 
     Raises:
-        ValueError: when the bundle lacks weights, a license or its card, its weights have other channels or classes than
-            its metadata, a file tells a path of this machine, or the zip is there already.
+        ValueError: when the bundle lacks weights, a license or its card, its weights have other channels or classes
+            than its metadata, a file tells a path of this machine, or the zip is there already.
     """
     folder = find_bundle(bundle).resolve()
     version = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"]
@@ -80,8 +80,8 @@ def _check_channels(staged: Path, folder: Path) -> None:
     for name, side in told.items():
         if settings.get(name, side["num_channels"]) != side["num_channels"]:
             raise ValueError(
-                f"{folder / WEIGHTS} has {name} {settings[name]}, the metadata say {side['num_channels']}; set {name} in "
-                f"{folder}/dataset.yaml and run `python -m llmsegnet_bundle assemble {folder}`"
+                f"{folder / WEIGHTS} has {name} {settings[name]}, the metadata say {side['num_channels']}; set {name} "
+                f"in {folder}/dataset.yaml and run `python -m llmsegnet_bundle assemble {folder}`"
             )
 
 
