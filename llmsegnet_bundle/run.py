@@ -1,6 +1,7 @@
 """What a training or an evaluation is, and whether another is the same one."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
@@ -92,5 +93,6 @@ def answering(config: ConfigParser, network: nn.Module) -> dict[str, Any]:
     kept = [one.name for one in table if "evaluate" in one.configs or not (one.weights or one.resumed)]
     asked = {one.name for one in table if {"evaluate", "inference"} & {*one.configs}}
     values = {name: value for name, value in plain_values(config).items() if name in kept and name in asked}
-    weights = fingerprint(config.get_parsed_content("model_file"), "model_file")
+    file = str(config.get_parsed_content("model_file"))
+    weights = fingerprint(file, "model_file") if Path(file).is_file() else None  # that there are none, loading tells
     return values | {"deploy": getattr(network, "deploy", None), "weights": weights}

@@ -122,6 +122,7 @@ def test_assemble_refuses_an_unknown_id_and_a_stale_config(tmp_path):
         assemble(tmp_path)
 
 
+@pytest.mark.slow
 def test_run_with_other_scans_starts_anew_from_its_weights_and_keeps_each_state_before(scans, tmp_path, capsys):
     first = run(["train"], scans, tmp_path, max_steps=1)
     assert run(["train"], scans, tmp_path, max_steps=1).get_parsed_content("train#trainer").state.output is None  # done
@@ -190,6 +191,7 @@ def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
     assert len(set(drawn)) == 3
 
 
+@pytest.mark.slow
 def test_training_writes_outside_the_bundle_and_shortens_the_last_epoch(scans, tmp_path):
     before = sorted(BUNDLE.rglob("*"))
     parser = run(["train"], scans, tmp_path)
@@ -253,6 +255,7 @@ def test_loss_that_is_no_number_stops_with_the_cases_and_keeps_both_files(scans,
     assert {file: (tmp_path / "ckpt" / file).read_bytes() for file in before} == before
 
 
+@pytest.mark.slow
 def test_run_continues_from_the_state_before_a_damaged_one(scans, tmp_path, capsys):
     run(["train"], scans, tmp_path, max_steps=4)
     (tmp_path / "ckpt/last.pt").write_bytes(b"")
@@ -298,6 +301,7 @@ def test_training_without_unlabeled_scans_is_supervised(scans, tmp_path, capsys)
     assert "alpha_usl" not in parser.get_parsed_content("train#trainer").state.output[0]
 
 
+@pytest.mark.slow
 def test_training_without_validation_scans_keeps_the_last_weights(scans, tmp_path):
     parser = run(["train"], scans, tmp_path, validation=0)
     weights = torch.load(tmp_path / "ckpt/model.pt", weights_only=True)
@@ -321,6 +325,7 @@ def test_ema_none_ships_the_network_itself(scans, tmp_path):
     assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid_mm", [0.625, 0.9])
 def test_scores_are_those_of_the_label_as_stored(grid_mm, scans, tmp_path):
     own = {"spacing_mm": [grid_mm] * 3}
@@ -382,6 +387,7 @@ def test_evaluation_says_which_network_answered(scans, tmp_path):
     assert json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))["deploy"] == "beta"
 
 
+@pytest.mark.slow
 def test_evaluation_scores_the_test_list_of_a_split_file(scans, tmp_path):
     (datalist,) = make_split(scans, tmp_path / "split.json", labeled=2, validation=1, test=1)
     given = {"datalist": str(datalist), "labeled": "all"}
@@ -394,6 +400,7 @@ def test_evaluation_scores_the_test_list_of_a_split_file(scans, tmp_path):
         run(["train_supervised", "evaluate"], scans, tmp_path, part="test")
 
 
+@pytest.mark.slow
 def test_bad_input_ends_in_one_line(scans, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training", "--bundle_root", str(BUNDLE)]
     command += ["--config_file", str(BUNDLE / "configs/train.json"), "--dataset_dir", str(tmp_path / "nowhere")]

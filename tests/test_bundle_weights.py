@@ -182,6 +182,7 @@ def test_other_classes_start_from_a_pair(trained, scans, tmp_path, capsys):
     assert "; not taken: alpha.backbone.out, beta.backbone.out\n" in out
 
 
+@pytest.mark.slow
 def test_continued_run_keeps_its_weights_and_what_it_started_from(baseline, scans, tmp_path):
     start = tmp_path / "ckpt/model.pt"  # which the run writes over
     start.parent.mkdir()

@@ -75,6 +75,7 @@ def read(file):
     return np.asarray(nib.load(file).dataobj)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bundle", "data", "name"), [(PANCREAS, "ct", "CT_0004"), (BRATS, "flair", "BraTS_0004")])
 def test_bundle_trains_evaluates_and_segments(bundle, data, name, request, tmp_path):
     scans = request.getfixturevalue(data)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import save_file
 
 from llmsegnet_bundle.files import as_yaml, file_sha256, whole_file
-from llmsegnet_bundle.networks.weights import halve_weights, read_weights
+from llmsegnet_bundle.networks.weights import halve_weights, read_description, read_weights
 from llmsegnet_bundle.sharing.finding import WEIGHTS, find_bundle
 from llmsegnet_bundle.sharing.manifest import write_manifest
 
@@ -29,8 +29,8 @@ def package_bundle(bundle: str | Path, output_dir: str | Path = ".", weights_url
         weights_url: where the files of `models` will lie, for `large_files.yml`; None for none.
 
     Raises:
-        ValueError: when the bundle lacks weights, a license or its card, a file tells a path of this machine, or the
-            zip is there already.
+        ValueError: when the bundle lacks weights, a license or its card, its weights have other channels or classes than
+            its metadata, a file tells a path of this machine, or the zip is there already.
     """
     folder = find_bundle(bundle).resolve()
     version = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"]
@@ -62,6 +62,7 @@ def stage_bundle(folder: Path, place: Path, weights_url: str | None = None) -> P
             shutil.copyfile(source, staged / name)
     weights = staged / WEIGHTS
     halve_weights(folder / WEIGHTS, weights)  # says which file is missing
+    _check_channels(staged, folder)
     _check_no_paths(staged, folder)
     plain = {name: value.contiguous() for name, value in read_weights(weights).items()}
     save_file(plain, weights.with_suffix(".safetensors"))
@@ -70,6 +71,18 @@ def stage_bundle(folder: Path, place: Path, weights_url: str | None = None) -> P
         _write_large_files(staged, weights_url)
     write_manifest(staged)
     return staged
+
+
+def _check_channels(staged: Path, folder: Path) -> None:
+    settings = read_description(staged / WEIGHTS).get("settings", {})
+    sides = json.loads((staged / "configs" / "metadata.json").read_text(encoding="utf-8"))["network_data_format"]
+    told = {"in_channels": sides["inputs"]["image"], "classes": sides["outputs"]["pred"]}
+    for name, side in told.items():
+        if settings.get(name, side["num_channels"]) != side["num_channels"]:
+            raise ValueError(
+                f"{folder / WEIGHTS} has {name} {settings[name]}, the metadata say {side['num_channels']}; set {name} in "
+                f"{folder}/dataset.yaml and run `python -m llmsegnet_bundle assemble {folder}`"
+            )
 
 
 def _check_no_paths(staged: Path, folder: Path) -> None:

@@ -99,7 +99,7 @@ def test_damaged_files_are_told_in_a_line(tmp_path):
     with pytest.raises(ValueError, match=r"none\.yaml does not exist; docs/ablation\.md shows a plan"):
         read_plan(tmp_path / "none.yaml")
     (tmp_path / "own.yaml").write_text("a: [")
-    with pytest.raises(ValueError, match=r"a: config .*own\.yaml cannot be read"):
+    with pytest.raises(ValueError, match=r"variants: a: .*own\.yaml is no YAML"):
         read_plan(write(tmp_path, variants={"a": {"config": ["train", str(tmp_path / "own.yaml")]}}))
     (tmp_path / "twice.yaml").write_text("variants:\n  a: {seed: 1}\n  a: {seed: 2}\n")
     with pytest.raises(ValueError, match=r"twice\.yaml is no YAML \(a is there twice"):

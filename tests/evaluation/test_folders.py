@@ -72,6 +72,7 @@ def test_rows_are_the_metrics_of_each_case(root, capsys):
     assert "warning" not in printed.err
 
 
+@pytest.mark.slow
 def test_processes_give_the_files_of_one_process(root):
     write(root / "masks" / "c2.nii", class_map(12))
     first = run(root, regions={"whole": [1]})

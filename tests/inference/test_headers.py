@@ -45,6 +45,7 @@ def test_scans_in_deeper_folders_are_named_by_them(weights, tmp_path):
     assert before == {name: (tmp_path / "masks" / name).stat().st_mtime_ns for name in names}
 
 
+@pytest.mark.slow
 def test_masks_below_the_scans_are_no_scans(weights, tmp_path, capsys):
     nib.save(with_forms(VOXELS, "same"), tmp_path / "a.nii.gz")
     for _ in range(2):

@@ -157,6 +157,7 @@ def test_what_is_done_is_skipped_unless_asked(folder, weights, tmp_path, capsys)
     assert (masks / "a_seg.nii.gz").stat().st_mtime_ns > before
 
 
+@pytest.mark.slow
 def test_reading_and_writing_beside_the_network_gives_the_same_maps(folder, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(beside, "making_threads", lambda items: 2)
     maps = []

@@ -78,6 +78,7 @@ def test_command_writes_the_same_mask_quietly(bundle, image, expected, tmp_path,
     assert told.err == ""
 
 
+@pytest.mark.slow
 def test_dicom_series_gets_its_mask_as_dicom_seg_too(bundle, tmp_path, caplog):
     series(tmp_path / "scans/a")
     highdicom = pytest.importorskip("highdicom", reason="highdicom is not installed")

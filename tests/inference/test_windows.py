@@ -88,6 +88,7 @@ def blobs(shape):
     return 3 * torch.nn.functional.interpolate(coarse, shape[2:], mode="trilinear")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(60, 70, 52), (40, 50, 60)], ids=["larger", "smaller"])
 def test_fast_path_gives_the_masks_of_the_field_loop(shape, trained, monkeypatch):
     torch.manual_seed(1)

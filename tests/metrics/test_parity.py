@@ -44,6 +44,7 @@ def test_numbers_are_those_of_medpy(seed, spacing_mm):
     assert_medpy(*blobs(seed), spacing_mm)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LABELS.exists(), reason="../shared/data is absent")
 def test_numbers_of_a_real_label_are_those_of_medpy():
     label = np.asarray(nib.load(LABELS / "LA_000.nii.gz").dataobj) == 1

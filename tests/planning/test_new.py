@@ -96,6 +96,7 @@ def test_metadata_follows_the_schema(bundle):
     jsonschema.validate(metadata, json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_new_bundle_of_thick_slices_trains_without_padding_and_says_its_sides(tmp_path):
     folder = tmp_path / "scans"
     write_phantom(folder, scans=4, size=(56, 56, 52), spacing_mm=1.25)

@@ -45,6 +45,7 @@ def test_left_atrium_keeps_voxels_type_and_oblique_geometry(tmp_path, download):
     assert any(line.startswith("missing: 99 of 100 scans of the published lists: ") for line in lines)
 
 
+@pytest.mark.slow
 def test_left_atrium_gets_the_published_split_by_two_processes(tmp_path, download, capsys):
     names = preset("left_atrium").names()
     chosen = [names[i] for i in (1, 0, 20, 79, 85)]

@@ -77,6 +77,10 @@ def test_what_is_not_fit_to_share_is_refused(left_atrium, packed, tmp_path):
     text.write_text(text.read_text() + f"# {Path.home()}/secret\n")
     with pytest.raises(ValueError, match=r"texts\.yaml tells the path .* of this machine"):
         package_bundle(copy, tmp_path / "out")
+    metadata = copy / "configs/metadata.json"
+    metadata.write_text(metadata.read_text().replace('"num_channels": 2', '"num_channels": 4'))
+    with pytest.raises(ValueError, match=r"model\.pt has classes 2, the metadata say 4; set classes in .*dataset\.yaml"):
+        package_bundle(copy, tmp_path / "out")
     (copy / "models/model.pt").unlink()
     with pytest.raises(ValueError, match=r"model\.pt does not exist; train first"):
         package_bundle(copy, tmp_path / "out")
