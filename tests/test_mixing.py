@@ -49,3 +49,13 @@ def test_partners_are_of_the_same_task():
     plain = draw_cutmix((32, 16, 8), 5, 3)
     torch.manual_seed(0)
     assert draw_cutmix((32, 16, 8), 5, 3, tasks=[4] * 5) == plain
+
+
+def test_centers_of_boxes_are_uniform_from_an_eighth_on(monkeypatch):
+    monkeypatch.setattr(torch.distributions.Beta, "sample", lambda self: torch.tensor(0.75))
+    torch.manual_seed(0)
+    edges = [draw_cutmix((32, 32, 8), 2, 2).boxes for _ in range(1000)]
+    sides = [box[i : i + 2] for boxes in edges for box in boxes for i in (0, 2)]
+    assert min(high for _, high in sides) == 4 + 8  # half a side is sqrt(1 - 0.75) * 32 / 2
+    assert max(low for low, _ in sides) == 31 - 8
+    assert (min(low for low, _ in sides), max(high for _, high in sides)) == (0, 32)
