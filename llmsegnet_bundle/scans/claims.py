@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
-import psutil
-
+from llmsegnet_bundle.memory import machine_bytes
 from llmsegnet_bundle.scans.naming import PathLike
 
 
 def check_claim(path: PathLike, shape: Sequence[int], voxel_bytes: int) -> None:
     """Raise ValueError when the voxels that a file claims to hold take more memory than there is."""
-    claimed, free = math.prod(map(int, shape)) * voxel_bytes, psutil.virtual_memory().available
+    claimed, free = math.prod(map(int, shape)) * voxel_bytes, machine_bytes()
     if claimed > free:
         told = " x ".join(str(side) for side in shape)
         raise ValueError(
