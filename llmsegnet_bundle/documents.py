@@ -10,6 +10,7 @@ import yaml
 DEEPEST = 64  # lists and dictionaries within each other
 MOST_CHARACTERS = 200_000  # of YAML, which takes seconds to read beyond; ours have a twentieth
 MOST_NODES = 50_000  # of YAML with each alias written out
+ASSEMBLE = "get the bundle again, or run `python -m llmsegnet_bundle assemble {}`"  # where a config is damaged
 NUMBER = (int, float)
 CASES = [{"image": str, "label": str, "organ": str}]
 Shape = dict[Any, Any]
@@ -58,6 +59,18 @@ def read_json(file: str | Path, advice: str, shape: Any = None) -> dict[str, Any
     except ValueError as error:
         raise ValueError(f"{file} is no readable JSON ({error}); {advice}") from None
     return content
+
+
+def read_metadata(bundle: str | Path) -> dict[str, Any]:
+    """Return the metadata of a bundle.
+
+    Args:
+        bundle: folder.
+
+    Raises:
+        ValueError: as `read_json`.
+    """
+    return read_json(Path(bundle) / "configs" / "metadata.json", ASSEMBLE.format(bundle))
 
 
 def read_mapping(file: str | Path) -> dict[str, Any]:

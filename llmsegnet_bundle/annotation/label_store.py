@@ -1,6 +1,5 @@
 """Labels that MONAI Label saves: those that nothing can be learned from are refused when they come."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from monailabel.datastore.local import LocalDatastore
 from monailabel.interfaces.datastore import DefaultLabelTag
 
 from llmsegnet_bundle.annotation.labels import label_fault
+from llmsegnet_bundle.documents import read_metadata
 
 
 def refuse_bad_labels(store: LocalDatastore, bundles: Sequence[Path]) -> None:
@@ -31,5 +31,4 @@ def refuse_bad_labels(store: LocalDatastore, bundles: Sequence[Path]) -> None:
 
 
 def _classes(bundle: Path) -> int:
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
-    return len(metadata["network_data_format"]["outputs"]["pred"]["channel_def"])
+    return len(read_metadata(bundle)["network_data_format"]["outputs"]["pred"]["channel_def"])

@@ -1,9 +1,10 @@
 """How long a training is that an annotator starts, and how far it is."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
+
+from llmsegnet_bundle.documents import RUN_JSON, read_json
 
 LEAST_STEPS = 10  # an epoch, of few labels
 VALIDATIONS = 5  # a training
@@ -28,8 +29,8 @@ def training_stats(record: Path) -> dict[str, Any]:
         record: its `run.json`.
     """
     try:
-        run = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        run = read_json(record, "", RUN_JSON)
+    except ValueError:
         return {}
     done, total, epoch = run["sessions"][-1]["last_step"], run["total_steps"], run["steps_per_epoch"]
     told = {"epoch": done // epoch, "total_epochs": math.ceil(total / epoch)}

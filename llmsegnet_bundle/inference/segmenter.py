@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 from monai.bundle import ConfigParser
 
-from llmsegnet_bundle.documents import read_json
+from llmsegnet_bundle.documents import ASSEMBLE, read_json, read_metadata
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.scans.images import mask_like, store_image
 from llmsegnet_bundle.sharing import find_bundle
@@ -94,8 +94,8 @@ def read_inference(bundle: str | Path, settings: Mapping[str, Any]) -> ConfigPar
     file = folder / "configs" / "inference.json"
     if not file.is_file():
         raise ValueError(f"bundle: {file} does not exist; give a bundle with inference")
-    advice = f"get the bundle again, or run `python -m llmsegnet_bundle assemble {folder}`"
-    read_json(folder / "configs" / "metadata.json", advice)
+    read_metadata(folder)  # which MONAI's parser would tell of in its own way
+    advice = ASSEMBLE.format(folder)
     if missing := {*STEPS, "dataset_dir", "output_dir"} - read_json(file, advice).keys():
         raise ValueError(f"{file} lacks {', '.join(sorted(missing))}; {advice}")
     config = ConfigParser()

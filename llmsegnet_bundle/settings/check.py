@@ -8,7 +8,7 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 import llmsegnet_bundle
-from llmsegnet_bundle.documents import read_mapping
+from llmsegnet_bundle.documents import read_metadata
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.settings.components import arguments
 from llmsegnet_bundle.settings.config import committed, evaluated_config, is_code, references, started_ids
@@ -39,7 +39,7 @@ def check() -> None:
 
 def _check_version(root: Path) -> None:
     """Raise ValueError when a version of this package that differs in more than its last number wrote the configs."""
-    metadata = read_mapping(root / "configs" / "metadata.json")
+    metadata = read_metadata(root)
     made = metadata.get("required_packages_version", {}).get("llmsegnet-bundle")
     here = llmsegnet_bundle.__version__
     if made is not None and made.split(".")[:2] != here.split(".")[:2]:

@@ -1,6 +1,5 @@
 """A bundle as one zip that others can use: weights small and in three forms, each file's sha256, no machine's paths."""
 
-import json
 import shutil
 import warnings
 import zipfile
@@ -9,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
 
+from llmsegnet_bundle.documents import read_metadata
 from llmsegnet_bundle.files import as_yaml, file_sha256, whole_file
 from llmsegnet_bundle.networks.weights import halve_weights, read_description, read_weights
 from llmsegnet_bundle.sharing.finding import WEIGHTS, find_bundle
@@ -33,7 +33,7 @@ def package_bundle(bundle: str | Path, output_dir: str | Path = ".", weights_url
             than its metadata, a file tells a path of this machine, or the zip is there already.
     """
     folder = find_bundle(bundle).resolve()
-    version = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"]
+    version = read_metadata(folder)["version"]
     target = Path(output_dir) / f"{folder.name}-v{version}.zip"
     if target.exists():
         raise ValueError(f"{target} exists; raise the version in {folder}/dataset.yaml, or remove it")
@@ -75,7 +75,7 @@ def stage_bundle(folder: Path, place: Path, weights_url: str | None = None) -> P
 
 def _check_channels(staged: Path, folder: Path) -> None:
     settings = read_description(staged / WEIGHTS).get("settings", {})
-    sides = json.loads((staged / "configs" / "metadata.json").read_text(encoding="utf-8"))["network_data_format"]
+    sides = read_metadata(staged)["network_data_format"]
     told = {"in_channels": sides["inputs"]["image"], "classes": sides["outputs"]["pred"]}
     for name, side in told.items():
         if settings.get(name, side["num_channels"]) != side["num_channels"]:

@@ -1,9 +1,9 @@
 """A bundle on the Hugging Face Hub, by MONAI's own function."""
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from llmsegnet_bundle.documents import read_metadata
 from llmsegnet_bundle.sharing.finding import find_bundle
 from llmsegnet_bundle.sharing.packing import stage_bundle
 
@@ -28,7 +28,7 @@ def publish_bundle(bundle: str | Path, repository: str, dry_run: bool = True, pr
         staged = stage_bundle(folder, Path(place))
         files = sorted(path for path in staged.rglob("*") if path.is_file())
         lines = [f"{file.relative_to(staged)} {file.stat().st_size / 1e6:.2f} MB" for file in files]
-        version = json.loads((staged / "configs" / "metadata.json").read_text(encoding="utf-8"))["version"]
+        version = read_metadata(staged)["version"]
         if not dry_run:
             from monai.bundle import push_to_hf_hub  # takes seconds
 

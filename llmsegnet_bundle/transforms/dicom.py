@@ -1,6 +1,5 @@
 """The mask of a DICOM series as DICOM SEG, coded as the bundle says."""
 
-import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
+from llmsegnet_bundle.documents import read_metadata
 from llmsegnet_bundle.scans import case_name
 from llmsegnet_bundle.scans.dicom_seg import Segment, import_highdicom, write_dicom_seg
 from llmsegnet_bundle.scans.writing import DICOM_SEG, case_file
@@ -34,7 +34,7 @@ class SaveDicomSegd(MapTransform):
         if not self.asked:
             return
         import_highdicom()
-        metadata = json.loads((Path(bundle_root) / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        metadata = read_metadata(bundle_root)
         self.segments = coded_segments(bundle_root, metadata)
         self.model, self.version = metadata["name"], metadata["version"]
         self.output_dir = output_dir
