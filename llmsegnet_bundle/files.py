@@ -71,6 +71,22 @@ def part_of(file: Path) -> Path:
     return file.with_name(f".{os.getpid()}.{file.name}")
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give the hidden name beside `folder` of a folder to make; it takes the folder's place at the end, or is removed.
+
+    Args:
+        folder: must not be there at the end; what a process that was killed left half-made of it goes at the start.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        yield part
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def link_file(source: Path, file: Path) -> None:
     """Let `file` be `source` under a second name, or a copy of it in a file system without links; whole or not at all.
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmsegnet_bundle.files import write_texts, writing_to
+from llmsegnet_bundle.files import whole_folder, write_texts, writing_to
 from llmsegnet_bundle.sharing import find_bundle
 
 LEFT_OUT = ("eval", "eval_supervised", "cache", "checkpoints", "__pycache__")
@@ -40,13 +40,7 @@ def make_app(app: str | Path, bundles: Sequence[str]) -> list[str]:
     for bundle in found:
         place = folder / "model" / bundle.resolve().name
         if not place.exists():
-            part = place.with_name(f".partial_{place.name}")
-            shutil.rmtree(part, ignore_errors=True)
-            try:
-                with writing_to(place):
-                    shutil.copytree(bundle, part, ignore=shutil.ignore_patterns(*LEFT_OUT))
-                    part.rename(place)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
+            with writing_to(place), whole_folder(place) as part:
+                shutil.copytree(bundle, part, ignore=shutil.ignore_patterns(*LEFT_OUT))
     write_texts(folder, {"main.py": MAIN})
     return sorted(place.name for place in (folder / "model").iterdir() if not place.name.startswith("."))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from llmsegnet_bundle.files import moment
+from llmsegnet_bundle.handlers.state import BEFORE
 from llmsegnet_bundle.networks.kept import restore_weights
 
 
@@ -22,5 +23,5 @@ def undo_training(bundle: Path) -> str:
     told = restore_weights(state, bundle / "models" / "model.pt")
     if (last := state / "last.pt").is_file():
         last.replace(state / f"last_undone_{moment()}.pt")
-    (state / "last_one_before.pt").unlink(missing_ok=True)
+    (state / BEFORE).unlink(missing_ok=True)
     return told

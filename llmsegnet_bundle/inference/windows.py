@@ -16,9 +16,7 @@ from llmsegnet_bundle.precision import autocast, fold_batch_norm, free_bytes, fr
 Boxes = Sequence[Sequence[slice]]
 BYTES_PER_VOXEL = 400  # of a window: twice what V-Net took in float32 (192; 81 in bfloat16), for wider networks
 EVEN = {"half": 2, "third": 3}
-SIGMA = (
-    0.3  # of the Gaussian, in windows: 0.125 and 0.2 were no better on 12 left atrium scans; see docs/performance.md
-)
+SIGMA = 0.3  # of the Gaussian, in windows: 0.125 and 0.2 were no better on left atrium scans; see docs/performance.md
 MOST_WINDOWS = 4  # a pass; on a CPU 2 and 4 were 1 to 6 % faster than 1
 
 

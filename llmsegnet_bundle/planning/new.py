@@ -1,7 +1,6 @@
 """The folder of a new bundle, written whole or not at all."""
 
 import datetime
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases import from_file
 from llmsegnet_bundle.cases.layouts import read_description
 from llmsegnet_bundle.cases.survey import survey
-from llmsegnet_bundle.files import as_yaml, write_texts, writing_to
+from llmsegnet_bundle.files import as_yaml, whole_folder, write_texts, writing_to
 from llmsegnet_bundle.planning.propose import propose
 from llmsegnet_bundle.planning.writing import Subject, dataset_yaml, model_card, train_command
 from llmsegnet_bundle.text import describe_organ, embed, measured_sentences, measured_texts
@@ -73,26 +72,22 @@ def new_bundle(
             print(f"warning: {told}", file=sys.stderr)
     channel = description.channels[0] if description and description.channels else "image"
     subject = Subject(organ, modality, str(dataset_dir), train_command(folder, dataset_dir), channel)
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        texts = part / "text" / "texts.yaml"
-        if language_model:
-            measured = measured_sentences(learned, organ, modality)
-            describe_organ(texts, organ, modality, language_model, measured=measured)
-        else:
-            _write_measured(texts, organ, measured_texts(learned, organ, modality))
-        if encoder:
-            embed(texts, part / "text" / "embedding.safetensors", encoder)
-        write_texts(part, {"dataset.yaml": dataset_yaml(subject, plan)})
-        write_texts(part / "docs", {"README.md": model_card(subject, plan, facts)})
-        assemble(part)
-        part.replace(folder)
+        with whole_folder(folder) as part:
+            texts = part / "text" / "texts.yaml"
+            if language_model:
+                measured = measured_sentences(learned, organ, modality)
+                describe_organ(texts, organ, modality, language_model, measured=measured)
+            else:
+                _write_measured(texts, organ, measured_texts(learned, organ, modality))
+            if encoder:
+                embed(texts, part / "text" / "embedding.safetensors", encoder)
+            write_texts(part, {"dataset.yaml": dataset_yaml(subject, plan)})
+            write_texts(part / "docs", {"README.md": model_card(subject, plan, facts)})
+            assemble(part)
     except OSError as error:
         with writing_to(folder):
             raise error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     for key, reason in plan.reasons.items():
         print(f"{key}: {settings[key]} ({reason})")
     embedded = f"encoded by {encoder}" if encoder else "not used: give --encoder to train with it"
