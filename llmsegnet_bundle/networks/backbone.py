@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from llmsegnet_bundle.networks.levels import SMALLEST_EDGE
 
+LEAST_VOXELS = {"batch": 1, "instance": 2}  # of the bottleneck in one crop, for its norm
+
 
 class EncoderDecoder(nn.Module):
     """Five levels, each coarser than the one above, split into `encode` and `decode` for a fusion in between.
@@ -117,3 +119,9 @@ def modulate(features: Tensor, modulation: Tensor) -> Tensor:
     """Return features + gain * features + offset for a modulation of gains and offsets."""
     modulation = modulation.to(features.dtype)
     return features + modulation[0] * features + modulation[1]
+
+
+def check_norm(norm: str) -> None:
+    """Raise ValueError when `norm` is none that the backbones take."""
+    if norm not in LEAST_VOXELS:
+        raise ValueError(f"norm: must be {' or '.join(LEAST_VOXELS)}, got {norm!r}")
