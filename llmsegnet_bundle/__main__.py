@@ -101,7 +101,7 @@ def _phantom(folder: str, scans: int = 16, seed: int = 0) -> None:
     """Write a data set of left-atrium-like phantom scans."""
     from pathlib import Path
 
-    from llmsegnet_bundle.phantom import write_phantom
+    from llmsegnet_bundle.tools.phantom import write_phantom
 
     write_phantom(Path(str(folder)), scans=scans, seed=seed)
 
@@ -116,7 +116,7 @@ def _benchmark(
     plot: str = "",
 ) -> None:
     """Measure step, authors_step, arithmetic, scan, start, processes, size, many, big or all; docs/performance.md."""
-    from llmsegnet_bundle.benchmark import benchmark
+    from llmsegnet_bundle.tools.benchmark import benchmark
 
     benchmark(what, crop, repeats, bundle, dataset_dir, scans, plot)
 
@@ -128,7 +128,7 @@ def _demo(folder: str = "runs/demo", seed: int = 0, table: bool = False) -> None
     """
     from pathlib import Path
 
-    from llmsegnet_bundle.demo import demo, write_table
+    from llmsegnet_bundle.tools.demo import demo, write_table
 
     if table:
         write_table(Path(str(folder)))
@@ -227,7 +227,7 @@ def _label_demo(folder: str = "runs/label-demo") -> None:
     """Serve all bundles in MONAI Label on phantom scans, and do what an annotator does by a scripted client."""
     from pathlib import Path
 
-    from llmsegnet_bundle.annotation.demo import LabelDemo
+    from llmsegnet_bundle.tools.label_demo import LabelDemo
 
     LabelDemo(Path(str(folder))).run()
 

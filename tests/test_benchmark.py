@@ -4,8 +4,8 @@ import sys
 import pytest
 from bundle_runs import BUNDLES
 
-from llmsegnet_bundle.benchmark import benchmark, big, table
-from llmsegnet_bundle.benchmark.measure import cost, cost_of_command, in_fresh_process
+from llmsegnet_bundle.tools.benchmark import benchmark, big, table
+from llmsegnet_bundle.tools.benchmark.measure import cost, cost_of_command, in_fresh_process
 
 
 def test_unknown_benchmark_ends_in_one_line():

@@ -30,7 +30,7 @@ from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.evaluation import evaluate
 from llmsegnet_bundle.handlers import Checkpoint
 from llmsegnet_bundle.metrics import case_metrics
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
 DATA = ROOT.parent / "shared/data/left_atrium"

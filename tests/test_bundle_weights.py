@@ -11,7 +11,7 @@ from bundle_runs import BUNDLE, SMALL, prepared, refused, run, workflow
 
 from llmsegnet_bundle.files import file_sha256
 from llmsegnet_bundle.networks.weights import halve_weights, read_description
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 OTHER = {"base_filters": 3, "spacing_mm": [0.8, 0.8, 0.8], "fusion": "channel", "deploy": "alpha", "max_steps": 2}
 OTHER["intensity_transforms"] = [{"_target_": "NormalizeIntensityd", "keys": "image"}]

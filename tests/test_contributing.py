@@ -7,7 +7,7 @@ from test_rooms import ROOMS
 
 ROOT = Path(__file__).parents[1]
 GROUND = {"choices", "commands", "documents", "errors", "files", "locks", "memory", "parallel", "precision", "usage"}
-APART = GROUND | {"bundles", "benchmark", "demo", "phantom"}
+APART = GROUND | {"bundles", "tools"}
 
 
 def paths():

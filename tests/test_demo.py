@@ -3,8 +3,8 @@
 import pytest
 
 from llmsegnet_bundle.__main__ import main
-from llmsegnet_bundle.demo import demo, table
-from llmsegnet_bundle.demo.case import ALONE, COMMON, METHOD, PAIR, PAIR_ALONE, show
+from llmsegnet_bundle.tools.demo import demo, table
+from llmsegnet_bundle.tools.demo.case import ALONE, COMMON, METHOD, PAIR, PAIR_ALONE, show
 
 
 def test_gain_beyond_the_spread_is_told_as_one():
@@ -43,7 +43,7 @@ def test_command_is_shown_and_logged(tmp_path, capsys):
 
 
 def test_demo_without_a_bundle_ends_with_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("llmsegnet_bundle.demo.case.BUNDLE", tmp_path / "none")
+    monkeypatch.setattr("llmsegnet_bundle.tools.demo.case.BUNDLE", tmp_path / "none")
     monkeypatch.setattr("sys.argv", ["llmsegnet-bundle", "demo", str(tmp_path)])
     with pytest.raises(SystemExit, match="none does not exist; the demo runs from a checkout of the repository"):
         main()

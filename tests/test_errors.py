@@ -20,7 +20,7 @@ from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.errors import install, told_in_one_line
 from llmsegnet_bundle.handlers import Average
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 def raised(function):

@@ -16,7 +16,7 @@ from monai.networks.nets import BasicUNet
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.locks import locked
 from llmsegnet_bundle.networks.weights import read_description, write_weights
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from warm import WarmProcess
 
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 KILLS = 20
 SETTINGS = {"max_steps": 14, "val_interval": 1, "ramp_start": 3}  # steps with and without unlabeled crops

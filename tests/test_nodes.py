@@ -9,7 +9,7 @@ import pytest
 import torch
 from bundle_runs import BUNDLE, ROOT, SMALL
 
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 @pytest.mark.slow

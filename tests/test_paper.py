@@ -10,7 +10,7 @@ from bundle_runs import BUNDLE, BUNDLES, prepared
 from torch.nn import functional as F
 
 from llmsegnet_bundle.mixing import draw_cutmix
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 @pytest.fixture(scope="module")

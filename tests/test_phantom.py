@@ -8,7 +8,7 @@ import pytest
 from numpy.random import default_rng
 from scipy import ndimage
 
-from llmsegnet_bundle.phantom import Scanner, phantom, write_phantom
+from llmsegnet_bundle.tools.phantom import Scanner, phantom, write_phantom
 
 SIZE = (64, 64, 48)
 SMALL = (24, 24, 16)  # for the tests of files

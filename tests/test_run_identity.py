@@ -1,7 +1,7 @@
 import pytest
 from bundle_runs import workflow
 
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import torch
 from bundle_runs import prepared, refused, run, workflow
 
 from llmsegnet_bundle.networks.weights import read_description
-from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.text import save_embedding
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 ORGANS = ["liver", "spleen"]
 

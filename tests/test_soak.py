@@ -6,7 +6,7 @@ import pytest
 from bundle_runs import BUNDLE, run
 from warm import WarmProcess
 
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 TURNS, EVERY = 500, 50
 GROWTH_MB = 30  # from the second look on: what an allocator may still take

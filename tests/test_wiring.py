@@ -8,8 +8,8 @@ import torch
 from bundle_runs import BUNDLE, BUNDLES, prepared
 from ignite.engine import Events
 
-from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.precision import has_bf16
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 CONFIGS = [["train"], ["train_supervised"], ["train", "paper"], ["train_supervised", "paper"]]
 OTHERS = [(names, bundle) for bundle in BUNDLES for names in CONFIGS if (names, bundle) != (CONFIGS[0], BUNDLE)]

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from llmsegnet_bundle.losses import UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import cutmix, draw_cutmix
 from llmsegnet_bundle.networks import VNet
-from llmsegnet_bundle.phantom import phantom
 from llmsegnet_bundle.ramps import poly_decay, sigmoid_ramp
+from llmsegnet_bundle.tools.phantom import phantom
 from llmsegnet_bundle.transforms import AffineCropd
 
 BLUE, GRAY = "#1f5fa8", "#9aa3ad"

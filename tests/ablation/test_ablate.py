@@ -13,7 +13,7 @@ from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.ablation.ablate import plan_runs, run_all, time_left
 from llmsegnet_bundle.ablation.child import Stopped
 from llmsegnet_bundle.locks import locked
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 def do(plan, execute):

@@ -11,8 +11,8 @@ from bundle_runs import BUNDLE, ROOT, run
 from llmsegnet_bundle import precision
 from llmsegnet_bundle.inference import ProbabilityInferer
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, UNet, VNet
-from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.precision import autocast, fast_layout, free_bytes, has_bf16
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 pytestmark = [
     pytest.mark.gpu,

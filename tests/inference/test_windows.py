@@ -9,10 +9,10 @@ from monai.data.utils import dense_patch_slices
 from monai.inferers import SlidingWindowInferer
 from monai.inferers.utils import _get_scan_interval
 
-from llmsegnet_bundle.benchmark.scan import FieldTestLoop, window_starts
 from llmsegnet_bundle.inference import ProbabilityInferer, window_batch, windows
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.precision import fast_layout, fold_batch_norm
+from llmsegnet_bundle.tools.benchmark.scan import FieldTestLoop, window_starts
 
 
 def network(seed=0):

@@ -16,10 +16,10 @@ from monai.bundle import verify_net_in_out
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.cases import make_split
-from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.planning import new_bundle
 from llmsegnet_bundle.planning.writing import train_command
 from llmsegnet_bundle.text import load_embedding, load_provenance
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 SCHEMA = ROOT.parent / "shared/schema/meta_schema_20240725.json"
 

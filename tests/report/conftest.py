@@ -9,7 +9,7 @@ from scipy import ndimage
 from torch.utils.tensorboard import SummaryWriter
 
 from llmsegnet_bundle.metrics import CaseTable
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 CASES = [f"PHANTOM_{index:03d}" for index in range(4)]
 SESSION = {"started": "2026-01-02T03:04:05+00:00", "ended": "2026-01-02T03:06:05+00:00", "device": "cpu, 2 threads"}

@@ -38,7 +38,7 @@ def run(words: list[str]) -> None:
 
 def make_base(folder: str) -> None:
     """Write the scans that all rows share, and a training of one step on them."""
-    from llmsegnet_bundle.phantom import write_phantom
+    from llmsegnet_bundle.tools.phantom import write_phantom
 
     write_phantom(Path(folder) / "data", scans=4, size=(40, 40, 36), spacing_mm=0.9)
     run(["train", "--ckpt_dir", "run", "--output_dir", "results", "--cache_dir", "none", "--max_steps", "2"])

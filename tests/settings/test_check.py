@@ -7,7 +7,7 @@ import pytest
 from bundle_runs import BUNDLE, workflow
 
 from llmsegnet_bundle import __version__ as VERSION
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 @pytest.fixture(scope="module")

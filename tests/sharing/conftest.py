@@ -5,9 +5,9 @@ import pytest
 from bundle_runs import BUNDLE, BUNDLES, run
 
 from llmsegnet_bundle.files import file_sha256
-from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.sharing import package_bundle
 from llmsegnet_bundle.sharing.fetching import download_bundle
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 
 @pytest.fixture(scope="session")

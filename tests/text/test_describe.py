@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from llmsegnet_bundle.__main__ import main
-from llmsegnet_bundle.phantom import write_phantom
 from llmsegnet_bundle.text import describe_organ, embed, load_provenance, open_model
 from llmsegnet_bundle.text.describe import fill_prompts, read_template, tidy
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 QUESTIONS = ["position", "shape", "size", "neighbors", "appearance", "errors"]
 

@@ -17,7 +17,7 @@ from llmsegnet_bundle.bundles import assemble
 from llmsegnet_bundle.documents import read_mapping
 from llmsegnet_bundle.files import as_yaml, file_sha256, write_texts
 from llmsegnet_bundle.inference.segmenter import segment_files
-from llmsegnet_bundle.phantom import write_phantom
+from llmsegnet_bundle.tools.phantom import write_phantom
 
 SCANS = 6
 SHIPPED, UNTRAINED = "left_atrium", ("pancreas_ct", "brats19")

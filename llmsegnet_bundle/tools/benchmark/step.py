@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from llmsegnet_bundle.benchmark.measure import Cost, cost, seconds
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
 from llmsegnet_bundle.mixing import cutmix, draw_cutmix
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.precision import autocast, fast_layout, fold_batch_norm, keep_freed_memory
+from llmsegnet_bundle.tools.benchmark.measure import Cost, cost, seconds
 from llmsegnet_bundle.trainer import CoTrainer
 
 

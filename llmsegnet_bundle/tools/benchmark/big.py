@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
-from llmsegnet_bundle.benchmark.measure import Cost, cost_of_command
+from llmsegnet_bundle.tools.benchmark.measure import Cost, cost_of_command
 
 SPACING_MM = (0.8, 0.8, 1.0)
 WINDOW = (128, 128, 96)

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import torch
 
-from llmsegnet_bundle.benchmark import big, many, processes, scan, start, step
-from llmsegnet_bundle.benchmark.measure import in_fresh_process
 from llmsegnet_bundle.cases import from_folder
 from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.precision import has_bf16
 from llmsegnet_bundle.scans import case_name
+from llmsegnet_bundle.tools.benchmark import big, many, processes, scan, start, step
+from llmsegnet_bundle.tools.benchmark.measure import in_fresh_process
 
 LA_8 = (2, 2)
 AUTHORS = (4, 4)

@@ -12,9 +12,9 @@ from typing import Any
 from llmsegnet_bundle.ablation import Run, plan_runs, read_plan
 from llmsegnet_bundle.evaluation import read_scores
 from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.phantom import Scanner, write_phantom
+from llmsegnet_bundle.tools.phantom import Scanner, write_phantom
 
-BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "left_atrium"
+BUNDLE = Path(__file__).resolve().parents[3] / "bundles" / "left_atrium"
 LABELED, UNLABELED, VALIDATION = 8, 16, 8
 SCANNER = Scanner(contrast=(1.4, 1.6), blur_voxel=(0.4, 0.6), bias=(0.1, 0.2), noise=(0.04, 0.1))
 CASE = (

@@ -5,10 +5,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from llmsegnet_bundle.ablation import Run
-from llmsegnet_bundle.demo.case import ALONE, CASE, COMMON, METHOD, PAIR, PAIR_ALONE, mean_dice, train
 from llmsegnet_bundle.files import write_texts
+from llmsegnet_bundle.tools.demo.case import ALONE, CASE, COMMON, METHOD, PAIR, PAIR_ALONE, mean_dice, train
 
-TABLE = Path(__file__).resolve().parents[2] / "docs" / "demo.md"
+TABLE = Path(__file__).resolve().parents[3] / "docs" / "demo.md"
 SEEDS = (0, 1, 2)
 SHOWN = "## Three seeds"  # from here on the demo shows the table beside its own run
 

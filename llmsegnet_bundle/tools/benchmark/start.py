@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from llmsegnet_bundle.benchmark.measure import seconds
+from llmsegnet_bundle.tools.benchmark.measure import seconds
 
 
 def help_seconds() -> float:

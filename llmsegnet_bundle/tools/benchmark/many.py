@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from monai.transforms import Compose, EnsureTyped, LoadImaged, ScaleIntensityd
 
-from llmsegnet_bundle.benchmark.measure import Cost, first_cost
 from llmsegnet_bundle.cases import Item
 from llmsegnet_bundle.loading import TwoStreamDataset, two_stream_loader
 from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.precision import keep_freed_memory
+from llmsegnet_bundle.tools.benchmark.measure import Cost, first_cost
 from llmsegnet_bundle.trainer import CoTrainer
 from llmsegnet_bundle.transforms import AffineCropd, CompactFractionsd, WorkingGridd
 

@@ -13,8 +13,8 @@ from monai.utils import convert_to_dst_type
 from torch import Tensor
 from torch.nn import functional as F
 
-from llmsegnet_bundle.benchmark.measure import seconds
 from llmsegnet_bundle.networks.weights import load_weights
+from llmsegnet_bundle.tools.benchmark.measure import seconds
 
 
 class FieldTestLoop(Inferer):
@@ -68,8 +68,8 @@ def segment(bundle: str, image: str, output_dir: str, plain: bool) -> float:
     parser = ConfigParser(ConfigParser.load_config_file(str(Path(bundle) / "configs" / "inference.json")))
     parser["bundle_root"], parser["dataset_dir"], parser["output_dir"] = bundle, image, output_dir
     if plain:
-        parser["imports"].append("$import llmsegnet_bundle.benchmark.scan")
-        parser["inferer"]["probs"] = {"_target_": "llmsegnet_bundle.benchmark.scan.FieldTestLoop", "window": "@window"}
+        parser["imports"].append(f"$import {__name__}")
+        parser["inferer"]["probs"] = {"_target_": f"{__name__}.FieldTestLoop", "window": "@window"}
         parser["network"] = "$@network_def.to(@device)"
     load_weights(parser.get_parsed_content("network"), Path(bundle) / "models" / "model.pt")
     evaluator = parser.get_parsed_content("evaluator")

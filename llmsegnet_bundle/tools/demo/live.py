@@ -8,11 +8,11 @@ import numpy as np
 
 from llmsegnet_bundle.ablation import Run
 from llmsegnet_bundle.commands import bundle_command
-from llmsegnet_bundle.demo.case import ALONE, BUNDLE, CASE, COMMON, PAIR, VALIDATION, mean_dice, show, train
-from llmsegnet_bundle.demo.table import read_table, verdict
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.metrics import case_metrics
 from llmsegnet_bundle.report import overlay, write_report
+from llmsegnet_bundle.tools.demo.case import ALONE, BUNDLE, CASE, COMMON, PAIR, VALIDATION, mean_dice, show, train
+from llmsegnet_bundle.tools.demo.table import read_table, verdict
 
 
 def demo(folder: Path, seed: int = 0) -> dict[str, float]:

@@ -7,8 +7,8 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from llmsegnet_bundle.benchmark import step
-from llmsegnet_bundle.benchmark.measure import in_fresh_processes
+from llmsegnet_bundle.tools.benchmark import step
+from llmsegnet_bundle.tools.benchmark.measure import in_fresh_processes
 
 
 def crops_per_second(crop: Sequence[int], repeats: int, ranks: int) -> float:

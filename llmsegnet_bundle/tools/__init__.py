@@ -1,0 +1,1 @@
+"""Tools beside the product: phantom scans, the demos, the benchmarks. They use any room, and none uses them."""
