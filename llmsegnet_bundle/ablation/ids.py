@@ -1,4 +1,4 @@
-"""Whether the ids that a plan overrides are in the config they go to."""
+"""Whether the ids that a plan overrides are in the config they go to, and take the values it gives them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from llmsegnet_bundle.documents import read_json, read_mapping
-from llmsegnet_bundle.settings import nearest
+from llmsegnet_bundle.settings import nearest, value_fault
 
 # each run's own, or needed to continue it
 SET = ("bundle_root", "output_dir", "ckpt_dir", "model_file", "seed", "resume")
@@ -70,6 +70,8 @@ def faults(overrides: Mapping[str, Any], parser: ConfigParser, where: str) -> li
         else:
             # what this override brings is there for the nested ids after it
             parser[str(key)] = value
+            if fault := value_fault(str(key), value):
+                lines.append(fault)
     return lines
 
 

@@ -6,6 +6,8 @@ from plans import BUNDLE
 
 from llmsegnet_bundle.ablation import read_plan
 
+ROOT = BUNDLE.parents[1]
+
 
 def write(folder, **changes):
     content = {
@@ -104,3 +106,10 @@ def test_damaged_files_are_told_in_a_line(tmp_path):
     (tmp_path / "twice.yaml").write_text("variants:\n  a: {seed: 1}\n  a: {seed: 2}\n")
     with pytest.raises(ValueError, match=r"twice\.yaml is no YAML \(a is there twice"):
         read_plan(tmp_path / "twice.yaml")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "docs/experiments").glob("*.yaml")), ids=lambda file: file.stem)
+def test_committed_plan_is_one(file, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)  # its bundle is told from there
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read_plan(file).variants

@@ -3,7 +3,13 @@ from monai.bundle import ConfigParser
 
 from llmsegnet_bundle.ablation.ids import faults
 
-CONFIG = {"crop": [48, 48], "learning_rate": 0.05, "train": {"trainer": {"max_epochs": 3}}, "text": "@crop"}
+CONFIG = {
+    "crop": [48, 48],
+    "learning_rate": 0.05,
+    "max_steps": 9,
+    "train": {"trainer": {"max_epochs": 3}},
+    "text": "@crop",
+}
 
 
 @pytest.mark.parametrize(
@@ -18,6 +24,8 @@ CONFIG = {"crop": [48, 48], "learning_rate": 0.05, "train": {"trainer": {"max_ep
         ("crop#x", 1, "crop has the items 0 to 1"),
         ("text#x", 1, "text has no parts"),
         ("learning_rate", "1e-3", "learning_rate: '1e-3' is a text to YAML; write 0.001"),
+        ("learning_rate", -1.0, "learning_rate: must be a number"),
+        ("max_steps", "many", "max_steps: must be"),
         ("ckpt_dir", "x", "ckpt_dir is set by the ablation itself; leave it out"),
     ],
 )
