@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from llmsegnet_bundle.inference.segmenter import segment
 
 __all__ = ["segment"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 errors.install(sys.modules["__main__"])
 

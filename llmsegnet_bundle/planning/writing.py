@@ -57,7 +57,6 @@ def _description(subject: Subject, plan: Plan) -> dict[str, Any]:
     classes = {"_target_": "llmsegnet_bundle.choices.numbered", "names": "@class_names"}  # as they are when assembled
     pred = {"format": "segmentation", "num_channels": "@classes", "value_range": [], "channel_def": classes}
     return {
-        "changelog": {"0.1.0": "first version, without weights"},
         "name": f"LLM-SegNet {organ} segmentation",
         "task": f"Segmentation of the {organ} in {modality}",
         "description": "Two co-trained V-Nets for few labeled and many unlabeled scans",
