@@ -53,9 +53,9 @@ class SpatialFusion(Fusion):
 
 
 class ChannelFusion(Fusion):
-    """F = x5 + balance * (g * x5 + o), with a gain g and an offset o per channel, [g, o] = sigmoid(W2 W1 e) (grade D).
+    """F = x5 + balance * (g * x5 + o), a gain g and an offset o per channel, [g, o] = sigmoid(W2 W1 n(e)) (grade D).
 
-    Free of the size of the bottleneck.
+    n scales e to mean 0 and variance 1. Free of the size of the bottleneck.
 
     Args:
         embedding_size: numbers of e, those of all classes in a row.
@@ -65,7 +65,9 @@ class ChannelFusion(Fusion):
 
     def __init__(self, embedding_size: int, channels: int, hidden: int) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(embedding_size, hidden), nn.Linear(hidden, 2 * channels))
+        self.project = nn.Sequential(
+            _unit_variance(embedding_size), nn.Linear(embedding_size, hidden), nn.Linear(hidden, 2 * channels)
+        )
         self.balance = nn.Parameter(torch.ones(()))
 
     def modulation(self, embedding: Tensor) -> Tensor:
@@ -100,11 +102,11 @@ class DecoderFusion(Fusion):
 
 
 class HeadFusion(Fusion):
-    """l_c = out(f)_c + balance * (w_c . f + b_c), with [w_c, b_c] = W2 relu(W1 [e_c; mean(x5)]) for each class c.
+    """l_c = out(f)_c + balance * (w_c . f + b_c), with [w_c, b_c] = W2 relu(W1 [n(e_c); mean(x5)]) for each class c.
 
     The text e_c of a class and the mean of the bottleneck's voxels, which knows the scan, make the weights of the
-    class's output channel; the background keeps the network's own. CLIP-Driven Universal Model's idea with a single
-    layer and a balance; grade D. A scan passes in windows, each with weights of its own.
+    class's output channel; the background keeps the network's own. n is that of `ChannelFusion`. CLIP-Driven Universal
+    Model's idea with a single layer and a balance; grade D. A scan passes in windows, each with weights of its own.
 
     Args:
         embedding_size: E, of one class.
@@ -115,6 +117,7 @@ class HeadFusion(Fusion):
 
     def __init__(self, embedding_size: int, bottleneck_channels: int, features: int, hidden: int) -> None:
         super().__init__()
+        self.scale = _unit_variance(embedding_size)
         self.project = nn.Sequential(
             nn.Linear(embedding_size + bottleneck_channels, hidden), nn.ReLU(), nn.Linear(hidden, features + 1)
         )
@@ -122,9 +125,18 @@ class HeadFusion(Fusion):
 
     def at_head(self, logits: Tensor, features: Tensor, bottleneck: Tensor, embedding: Tensor) -> Tensor:
         scan = bottleneck.float().mean(dim=(2, 3, 4)).unsqueeze(1)  # (B, 1, K5)
-        text = embedding.expand(scan.shape[0], -1, -1)  # (B, C - 1, E)
+        text = self.scale(embedding).expand(scan.shape[0], -1, -1)  # (B, C - 1, E)
         known = torch.cat([text, scan.expand(-1, text.shape[1], -1)], dim=2)
         weights = self.balance * self.project(known)  # (B, C - 1, K + 1)
         made = torch.matmul(weights[..., :-1].to(features.dtype), features.flatten(2)) + weights[..., -1:]
         made = made.reshape([logits.shape[0], -1] + list(logits.shape[2:]))  # noqa: RUF005  TorchScript
         return torch.cat([logits[:, :1], logits[:, 1:] + made.to(logits.dtype)], dim=1)
+
+
+def _unit_variance(embedding_size: int) -> nn.LayerNorm:
+    """Return what scales a text to mean 0 and variance 1 without parameters.
+
+    The vectors of an encoder have length 1, so that a number of 384 is about 0.05: what the texts of two organs made of
+    a new network differed by 0.008, and it learned to heed none in 1,000 steps.
+    """
+    return nn.LayerNorm(embedding_size, elementwise_affine=False)
