@@ -59,7 +59,7 @@ def propose(
     spacing_mm = own_mm * _coarsening(facts, own_mm) if on_cpu else own_mm
     median_size = _median_size(facts, spacing_mm).tolist()
     levels = plan_levels(median_size, spacing_mm.tolist())
-    backbone = VNet(base_filters=1, **levels._asdict())
+    backbone = VNet(base_filters=1, norm="instance", **levels._asdict())
     bytes_a_voxel = (1 if has_bf16(device) else 2) * STEP_BYTES * _features(levels.strides) / _features(None)
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))
     crop = crop_for(median_size, backbone.multiples, min(CPU_CROP if on_cpu else LARGEST_CROP, affordable))
@@ -85,6 +85,7 @@ def propose(
         "crop": crop,
         **(levels._asdict() if levels != (check_strides(None), check_kernels(None)) else {}),
         **({"cache_mode": "disk"} if (kept_gb := _kept_gb(facts, spacing_mm, len(values))) > memory_gb else {}),
+        "norm": "instance",
         "gpu_steps": 15_000,
         "unsupervised_weight": 0.3 if few else 1.0,
         "intensity_transforms": [intensity],
@@ -102,6 +103,7 @@ def propose(
         "strides": "a step to the next level halves an axis while its spacing is less than twice the finest (nnU-Net)",
         "kernels": "along the slices only where they lie as close as the voxels in plane (nnU-Net)",
         "cache_mode": f"{kept}; crops are cut from the files in cache_dir",
+        "norm": "nnU-Net's; the averages that batch norm keeps fit no scan when few unlike ones are labeled",
         "gpu_steps": "of the published settings; 3,000 on a CPU, and --max_steps for another number",
         "unsupervised_weight": f"{share:.0%} of the training scans are labeled; 0.3 up to {FEW_LABELED:.0%}, else 1.0",
         "intensity_transforms": "0.5 and 99.5 % points of the labeled voxels (nnU-Net)" if ct else "of each scan",

@@ -49,7 +49,7 @@ def dataset_yaml(subject: Subject, plan: Plan) -> str:
 def _description(subject: Subject, plan: Plan) -> dict[str, Any]:
     organ, modality, names = subject.organ, subject.modality, plan.settings["class_names"]
     told = ", ".join(f"{i} {name}" for i, name in enumerate(names))
-    sides = [f"{multiple}*n" for multiple in plan.multiples]
+    sides = [f"{2 * multiple}*n" for multiple in plan.multiples]  # instance norm takes no bottleneck of one voxel
     shared = {"type": "image", "spatial_shape": sides, "dtype": "float32", "is_patch_data": True}
     image = {"format": "hounsfield" if modality.upper() == "CT" else "magnitude", "modality": modality}
     channel = {"num_channels": "@in_channels", "value_range": [0, 1], "channel_def": {"0": subject.channel}}

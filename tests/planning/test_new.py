@@ -108,7 +108,7 @@ def test_new_bundle_of_thick_slices_trains_without_padding_and_says_its_sides(tm
     assert proposed["crop"] == [64, 64, 8]
     metadata, inference = bundle / "configs/metadata.json", bundle / "configs/inference.json"
     told = json.loads(metadata.read_text(encoding="utf-8"))["network_data_format"]["inputs"]["image"]
-    assert told["spatial_shape"] == ["16*n", "16*n", "2*n"]
+    assert told["spatial_shape"] == ["32*n", "32*n", "4*n"]
     verify_net_in_out("network_def", metadata, inference, bundle_root=str(bundle))
     kept = {key: proposed[key] for key in ("crop", "labeled", "validation")}
     run(["train"], folder, tmp_path, bundle, **kept)
