@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmsegnet_bundle.files import whole_file
 from llmsegnet_bundle.report.figures import LABEL, PREDICTION
 
 PLANES = ("sagittal", "coronal", "axial")
@@ -60,7 +61,8 @@ def overlay(
     lines = [Line2D([], [], color=color) for color in (LABEL, PREDICTION)]
     figure.legend(lines, ["label", "prediction"], loc="lower center", ncol=2)
     figure.suptitle(title, parse_math=False)
-    figure.savefig(file, dpi=100)
+    with whole_file(file) as part:
+        figure.savefig(part, dpi=100)
 
 
 def _draw_plane(
