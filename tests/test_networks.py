@@ -18,8 +18,17 @@ def small(fusion="spatial", text=(3, 8), backbone=VNet, **levels):
     return LLMSegNet(network, embedding, fusion, crop=(32, 32, 32), hidden=4)
 
 
+def scaled(text):
+    return (text - text.mean()) / (text.var(unbiased=False) + 1e-5).sqrt()
+
+
+def instance_vnet(*sizes, **settings):
+    return VNet(*sizes, **settings, norm="instance")
+
+
 NETWORKS = {
     "vnet": lambda: VNet(base_filters=2),
+    "vnet with instance norm": lambda: instance_vnet(base_filters=2),
     "unet": lambda: UNet(base_filters=2),
     "unet with text": lambda: small(backbone=UNet),
     "spatial": small,
@@ -30,6 +39,9 @@ NETWORKS = {
     "no text": lambda: small(text=None),
     "pair": lambda: LLMSegNetPair(small(), small()),
     "unet for thick slices": lambda: small(backbone=UNet, **THICK),
+    "pair with instance norm": lambda: LLMSegNetPair(
+        *(small("decoder", backbone=instance_vnet, **THICK) for _ in "ab")
+    ),
     "pair for thick slices": lambda: LLMSegNetPair(small(**THICK), small("channel", **THICK)),
 }
 
@@ -70,14 +82,14 @@ def test_unet_stays_as_it_is_when_batch_norm_is_folded():
     assert torch.equal(folded(image), network(image))
 
 
-@pytest.mark.parametrize(("backbone", "channels_last"), [(VNet, True), (UNet, False)])
+@pytest.mark.parametrize(("backbone", "channels_last"), [(VNet, True), (UNet, False), (instance_vnet, False)])
 def test_fast_layout_on_a_cpu_is_channels_last_without_instance_norm(backbone, channels_last):
     network = fast_layout(backbone(base_filters=2), "cpu")
     weight = max((p for p in network.parameters() if p.ndim == 5), key=torch.numel)
     assert weight.is_contiguous(memory_format=torch.channels_last_3d) == channels_last
 
 
-@pytest.mark.parametrize("backbone", [VNet, UNet])
+@pytest.mark.parametrize("backbone", [VNet, UNet, instance_vnet])
 def test_fast_layout_in_bfloat16_gives_the_output_of_the_plain_way(backbone):
     network = small(backbone=backbone).eval()
     image = torch.randn(1, 1, 48, 48, 48)
@@ -136,9 +148,18 @@ def test_network_refuses_other_sizes(backbone):
         backbone(base_filters=2, **THICK)(torch.zeros(1, 1, 32, 32, 9))
 
 
+def test_instance_norm_answers_each_crop_for_itself_and_batch_norm_for_the_batch():
+    dim, bright = torch.randn(1, 1, 32, 32, 32), torch.randn(1, 1, 32, 32, 32) + 5
+    for norm, alone in (("instance", True), ("batch", False)):
+        network = VNet(base_filters=2, dropout=0, norm=norm)
+        together = network(torch.cat([dim, bright]))[:1]
+        assert torch.allclose(together, network(dim), atol=1e-4) == alone
+
+
 def test_instance_norm_refuses_one_voxel_and_batch_norm_takes_it_in_evaluation():
-    with pytest.raises(ValueError, match=r"leave at least 2 voxels at the bottleneck, got \[16, 16, 16\]"):
-        UNet(base_filters=2).eval()(torch.zeros(1, 1, 16, 16, 16))
+    for backbone in (UNet, instance_vnet):
+        with pytest.raises(ValueError, match=r"leave at least 2 voxels at the bottleneck, got \[16, 16, 16\]"):
+            backbone(base_filters=2).eval()(torch.zeros(1, 1, 16, 16, 16))
     assert VNet(base_filters=2).eval()(torch.zeros(1, 1, 16, 16, 16)).shape == (1, 2, 16, 16, 16)
 
 
@@ -208,8 +229,8 @@ def test_decoder_fusion_gives_each_stage_gains_and_offsets():
     e = network.embedding(torch.tensor([[0, 1]]))
     modulations = network.fusion.in_decoder(e)
     assert [m.shape for m in modulations] == [(2, 1, channels, 1, 1, 1) for channels in (16, 8, 4, 2)]
-    w1, w2 = network.fusion.stages[3].project
-    gains = torch.sigmoid(w2.weight @ (w1.weight @ e[0, 0] + w1.bias) + w2.bias)
+    _, w1, w2 = network.fusion.stages[3].project
+    gains = torch.sigmoid(w2.weight @ (w1.weight @ scaled(e[0, 0]) + w1.bias) + w2.bias)
     torch.testing.assert_close(modulations[3].flatten(), gains)
     skips, bottleneck = network.backbone.encode(torch.randn(1, 1, 32, 32, 32))
     plain, moved = (
@@ -229,7 +250,7 @@ def test_head_fusion_equals_the_formula():
     network.fusion.balance.data.fill_(0.3)
     told = network.fusion.at_head(logits, features, bottleneck, e)
     torch.testing.assert_close(told[:, 0], logits[:, 0])
-    made = network.fusion.project(torch.cat([e[0, 2], bottleneck[1].mean(dim=(1, 2, 3))]))
+    made = network.fusion.project(torch.cat([scaled(e[0, 2]), bottleneck[1].mean(dim=(1, 2, 3))]))
     expected = logits[1, 3] + 0.3 * (made[0] * features[1, 0] + made[1] * features[1, 1] + made[2])
     torch.testing.assert_close(told[1, 3], expected)
 
@@ -256,6 +277,19 @@ def test_fusion_in_bfloat16_gives_the_output_of_the_plain_way(fusion):
     plain, fast = network(image).softmax(1), fast_layout(network, "cpu")
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert (fast(image).float().softmax(1) - plain).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("fusion", ["channel", "decoder", "head"])
+def test_a_new_network_heeds_the_texts_of_unlike_organs(fusion):
+    torch.manual_seed(0)
+    liver = F.normalize(torch.randn(384), dim=0)
+    spleen = F.normalize(liver + 0.75 * F.normalize(torch.randn(384), dim=0), dim=0)  # cosine 0.8, as of real texts
+    network = LLMSegNet(
+        VNet(base_filters=2, dropout=0), torch.stack([liver, spleen])[:, None, None], fusion, (32, 32, 32), 192
+    )
+    image = torch.randn(1, 1, 32, 32, 32)
+    one, other = (network(image, torch.tensor([[organ, 0]])) for organ in (0, 1))
+    assert (one - other).abs().mean() > 0.01 * one.abs().mean()
 
 
 def test_mean_embedding_is_normalized_again():
