@@ -62,6 +62,19 @@ def swap_test(runs: Sequence[Run]) -> dict[str, float]:
     return {word: float(np.mean(values)) for word, values in costs.items()}
 
 
+def dice_by_text(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
+    """Return the Dice of each organ with each text, the right one first, the mean over the runs that tried them."""
+    tried = [run.evaluation_record().get("dice_by_text", {}) for run in runs]
+    texts = dict.fromkeys(text for one in tried for text in one)
+    organs = {text: dict.fromkeys(organ for one in tried for organ in one.get(text, {})) for text in texts}
+    return {
+        text: {
+            organ: float(np.mean([one[text][organ] for one in tried if organ in one.get(text, {})])) for organ in names
+        }
+        for text, names in organs.items()
+    }
+
+
 def against(first: Sequence[RunScores], other: Sequence[RunScores]) -> dict[str, Any] | None:
     """Return how `other` differs from `first`: the mean over the seeds that both have, then paired by case.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmsegnet_bundle.ablation.plan import Plan
 from llmsegnet_bundle.ablation.run import Run
-from llmsegnet_bundle.ablation.scores import DISTANCE, against, run_scores, summary, swap_test
+from llmsegnet_bundle.ablation.scores import DISTANCE, against, dice_by_text, run_scores, summary, swap_test
 from llmsegnet_bundle.files import write_texts
 
 Rows = dict[str, dict[str, Any]]  # variant -> its numbers
@@ -35,7 +35,7 @@ def write_table(plan: Plan, runs: Iterable[Run]) -> Path:
         commits = dict.fromkeys(_commit(session) for run in done[name] for session in run.sessions)
         rows[name] = summary(finished) | {"against_first": against(first, finished) if i else None}
         rows[name] |= {"commits": list(commits), "machines": _machines(done[name])}
-        rows[name]["swap_text"] = swap_test(done[name])
+        rows[name] |= {"swap_text": swap_test(done[name]), "dice_by_text": dice_by_text(done[name])}
     texts = dict(zip(TABLES, (_markdown(plan, rows), _csv(rows), _json(plan, rows)), strict=True))
     write_texts(plan.output_dir, texts)
     return plan.output_dir / "table.md"
@@ -60,7 +60,7 @@ def _markdown(plan: Plan, rows: Rows) -> str:
         seeds = f"{len(row['seeds'])} of {len(plan.seeds)}"
         cells = [name, seeds, shown(metric, row["mean"]) + spread, _difference(metric, row["against_first"]), distance]
         lines.append(_line([*cells, str(row["steps"] or "-"), hours, ", ".join(row["commits"]) or "-"]))
-    return "\n".join([*lines, "", *_notes(plan, rows), "", *_settings(plan)]) + "\n"
+    return "\n".join([*lines, "", *_notes(plan, rows), "", *_organs(rows), *_settings(plan)]) + "\n"
 
 
 def _difference(metric: str, entry: Mapping[str, Any] | None) -> str:
@@ -91,6 +91,24 @@ def _notes(plan: Plan, rows: Rows) -> list[str]:
     if len(commits) > 1:
         lines.append("**The runs are of several commits**: what changed between them may be in the differences.")
     return lines
+
+
+def _organs(rows: Rows) -> list[str]:
+    """Return a table of the swap test, an organ in each column; empty without one."""
+    names = {name: row["dice_by_text"] for name, row in rows.items() if row["dice_by_text"]}
+    organs = list(dict.fromkeys(organ for texts in names.values() for dice in texts.values() for organ in dice))
+    if not organs:
+        return []
+    lines = [
+        _line(["variant", "text given", *(f"{organ}, Dice %" for organ in organs)]),
+        _line(["---"] * (2 + len(organs))),
+    ]
+    for name, texts in names.items():
+        for text, dice in texts.items():
+            lines.append(
+                _line([name, text, *(f"{100 * dice[organ]:.1f}" if organ in dice else "-" for organ in organs)])
+            )
+    return [*lines, ""]
 
 
 def _settings(plan: Plan) -> list[str]:

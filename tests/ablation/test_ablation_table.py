@@ -42,6 +42,20 @@ def test_table_has_mean_std_and_paired_differences(tmp_path):
     assert entry["against_first"]["seeds"] == [1, 2]
 
 
+def test_swap_test_is_told_by_organ(tmp_path):
+    plan = plan_of(tmp_path, variant("a"), variant("b"))
+    runs = finished(plan, {("a", 1): [0.5], ("a", 2): [0.7]})
+    for run, right in zip(runs, (0.9, 0.9, 0.7, 0.7), strict=True):
+        if not run.stages_left:
+            dice = {"right": {"liver": right, "spleen": 0.8}, "next": {"liver": 0.1}}
+            record = {"swap_text": {"next": right - 0.1}, "dice_by_text": dice}
+            (run.folder / "eval/evaluation.json").write_text(json.dumps(record))
+    lines = write_table(plan, runs).read_text(encoding="utf-8").splitlines()
+    assert "Swap test, Dice % with the right text minus with that of next: a +70.0." in lines
+    i = lines.index("| variant | text given | liver, Dice % | spleen, Dice % |")
+    assert lines[i + 2 : i + 5] == ["| a | right | 80.0 | 80.0 |", "| a | next | 10.0 | - |", ""]
+
+
 def test_partial_results_are_compared_over_common_seeds(tmp_path):
     plan = plan_of(tmp_path, variant("a"), variant("b"), variant("c"), variant("d"))
     dice = {("a", 1): [0.5], ("a", 2): [0.9], ("b", 1): [0.6], ("c", 1): [0.5, 0.7]}
