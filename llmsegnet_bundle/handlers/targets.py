@@ -35,6 +35,7 @@ class ScanTargets:
         every: steps between two renewals.
         start: steps before the first.
         teacher: weights of a network like this one, as those of `start_from`; None for the pair itself.
+        crops: of unlabeled scans in a step; without any no scan is answered.
 
     Raises:
         ValueError: when `kind` is another word, `every` is below 1, or `teacher` goes with "crop".
@@ -49,6 +50,7 @@ class ScanTargets:
         every: int = 500,
         start: int = 0,
         teacher: str | Sequence[str] | None = None,
+        crops: int = 1,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"targets: must be {', '.join(KINDS)}, got {kind!r}")
@@ -57,7 +59,7 @@ class ScanTargets:
         if teacher and kind == "crop":
             raise ValueError("teacher: answers on whole scans; give --targets scan_mean or scan")
         self.dataset, self.network, self.inferer = dataset, network, inferer
-        self.kind, self.start = kind, start
+        self.kind, self.start, self.crops = kind, start, crops
         self.every: float = every
         self.teacher: nn.Module | None = None
         if teacher:
@@ -66,7 +68,7 @@ class ScanTargets:
         self.renewal = -1  # of the targets that the dataset has
 
     def attach(self, engine: Workflow) -> None:
-        if self.kind != "crop" and len(self.dataset) > self.dataset.labeled:
+        if self.kind != "crop" and self.crops and len(self.dataset) > self.dataset.labeled:
             engine.add_event_handler(Events.GET_BATCH_STARTED, self)
 
     def __call__(self, engine: Workflow) -> None:

@@ -105,9 +105,10 @@ def test_teacher_of_a_crop_is_refused():
         handler(Scans(), network(), kind="crop", teacher="model.pt")
 
 
-def test_crops_of_the_paper_need_no_targets():
+@pytest.mark.parametrize("settings", [{"kind": "crop"}, {"crops": 0}])
+def test_the_papers_crops_and_steps_on_labels_alone_need_no_targets(settings):
     scans, net = Scans(), network()
-    train(handler(scans, net, kind="crop"), net, 2)
+    train(handler(scans, net, **settings), net, 2)
     assert not scans.targets
 
 
