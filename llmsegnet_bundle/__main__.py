@@ -254,7 +254,7 @@ def _new(
 
 
 def _names(given: Sequence[str] | str | None) -> list[str] | None:
-    names = given.split(",") if isinstance(given, str) else given
+    names = given.strip("[] ").split(",") if isinstance(given, str) else given  # brackets as of a list stay with a text
     return None if names is None else [str(name).strip() for name in names]
 
 

@@ -61,3 +61,10 @@ def test_mistyped_flag_ends_the_program_before_anything_is_written(tmp_path, mon
     with pytest.raises(SystemExit, match=r"^--scan: phantom takes no such flag; did you mean scans\?$"):
         __main__.main()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "given", ["background, left ventricle", "[background, left ventricle]", ["background", "left ventricle"]]
+)
+def test_names_come_as_a_list_or_in_a_text(given):
+    assert __main__._names(given) == ["background", "left ventricle"]
