@@ -53,26 +53,23 @@ def summary(runs: Sequence[RunScores]) -> dict[str, Any]:
     }
 
 
-def swap_test(runs: Sequence[Run]) -> dict[str, float]:
-    """Return what each text of `handlers.SwapText` cost, the mean over the runs that tried it."""
+def swap_test(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return what each text of `handlers.SwapText` cost, the mean over the evaluations that tried it."""
     costs: dict[str, list[float]] = {}
-    for run in runs:
-        for word, cost in run.evaluation_record().get("swap_text", {}).items():
+    for record in records:
+        for word, cost in record.get("swap_text", {}).items():
             costs.setdefault(word, []).append(cost)
     return {word: float(np.mean(values)) for word, values in costs.items()}
 
 
-def dice_by_text(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
-    """Return the Dice of each organ with each text, the right one first, the mean over the runs that tried them."""
-    tried = [run.evaluation_record().get("dice_by_text", {}) for run in runs]
-    texts = dict.fromkeys(text for one in tried for text in one)
-    organs = {text: dict.fromkeys(organ for one in tried for organ in one.get(text, {})) for text in texts}
-    return {
-        text: {
-            organ: float(np.mean([one[text][organ] for one in tried if organ in one.get(text, {})])) for organ in names
-        }
-        for text, names in organs.items()
-    }
+def dice_by_text(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the Dice of each organ with each text, the right one first, the mean over the evaluations."""
+    tried: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        for text, organs in record.get("dice_by_text", {}).items():
+            for organ, dice in organs.items():
+                tried.setdefault(text, {}).setdefault(organ, []).append(dice)
+    return {text: {organ: float(np.mean(values)) for organ, values in organs.items()} for text, organs in tried.items()}
 
 
 def against(first: Sequence[RunScores], other: Sequence[RunScores]) -> dict[str, Any] | None:

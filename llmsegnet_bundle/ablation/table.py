@@ -35,7 +35,8 @@ def write_table(plan: Plan, runs: Iterable[Run]) -> Path:
         commits = dict.fromkeys(_commit(session) for run in done[name] for session in run.sessions)
         rows[name] = summary(finished) | {"against_first": against(first, finished) if i else None}
         rows[name] |= {"commits": list(commits), "machines": _machines(done[name])}
-        rows[name] |= {"swap_text": swap_test(done[name]), "dice_by_text": dice_by_text(done[name])}
+        records = [run.evaluation_record() for run in done[name]]
+        rows[name] |= {"swap_text": swap_test(records), "dice_by_text": dice_by_text(records)}
     texts = dict(zip(TABLES, (_markdown(plan, rows), _csv(rows), _json(plan, rows)), strict=True))
     write_texts(plan.output_dir, texts)
     return plan.output_dir / "table.md"
@@ -99,15 +100,11 @@ def _organs(rows: Rows) -> list[str]:
     organs = list(dict.fromkeys(organ for texts in names.values() for dice in texts.values() for organ in dice))
     if not organs:
         return []
-    lines = [
-        _line(["variant", "text given", *(f"{organ}, Dice %" for organ in organs)]),
-        _line(["---"] * (2 + len(organs))),
-    ]
+    titles = ["variant", "text given", *(f"{organ}, Dice %" for organ in organs)]
+    lines = [_line(titles), _line(["---"] * len(titles))]
     for name, texts in names.items():
         for text, dice in texts.items():
-            lines.append(
-                _line([name, text, *(f"{100 * dice[organ]:.1f}" if organ in dice else "-" for organ in organs)])
-            )
+            lines.append(_line([name, text, *(shown("dice", dice.get(organ)) for organ in organs)]))
     return [*lines, ""]
 
 

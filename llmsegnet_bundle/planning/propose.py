@@ -59,7 +59,7 @@ def propose(
     spacing_mm = own_mm * _coarsening(facts, own_mm) if on_cpu else own_mm
     median_size = _median_size(facts, spacing_mm).tolist()
     levels = plan_levels(median_size, spacing_mm.tolist())
-    backbone = VNet(base_filters=1, norm="instance", **levels._asdict())
+    backbone = VNet(base_filters=1, **levels._asdict())
     bytes_a_voxel = (1 if has_bf16(device) else 2) * STEP_BYTES * _features(levels.strides) / _features(None)
     affordable = int(0.8 * free_bytes(device) / (BATCH * bytes_a_voxel))
     crop = crop_for(median_size, backbone.multiples, min(CPU_CROP if on_cpu else LARGEST_CROP, affordable))

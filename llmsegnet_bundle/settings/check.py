@@ -51,11 +51,10 @@ def _check_version(root: Path) -> None:
 
 def _faults(config: ConfigParser, code: bool) -> list[str]:
     """Return what is wrong with values; of those that are code, or of the others."""
-    settings = [name for name in read_table() if name in config]
-    if not code:
-        lines = [value_fault(name, config[name]) for name in settings]
-    else:
-        lines = [_evaluated_fault(config, name) for name in settings if is_code(config[name])]
+    lines = []
+    for name, setting in read_table().items():
+        if name in config and setting.type != "structure" and is_code(config[name]) == code:
+            lines.append(_evaluated_fault(config, name) if code else value_fault(name, config[name]))
     return [line for line in lines if line]
 
 
@@ -66,8 +65,6 @@ def value_fault(name: str, value: Any) -> str:
 
 
 def _evaluated_fault(config: ConfigParser, name: str) -> str:
-    if read_table()[name].type == "structure":
-        return ""
     try:
         return read_table()[name].fault(config.get_parsed_content(name))
     except Exception as error:  # an expression may raise anything
