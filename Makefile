@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 
-.PHONY: demo test slow long docs dist zoo label label-demo
+.PHONY: demo test slow long lowest newest docs dist zoo label label-demo
 demo: .venv/ready
 	.venv/bin/python -m llmsegnet_bundle demo
 
@@ -21,6 +21,15 @@ slow: .venv/ready
 
 long: .venv/ready
 	.venv/bin/python tests/write_robustness.py
+
+# the tests with the lowest and with the newest versions that pyproject.toml allows: gigabytes, as torch of PyPI has CUDA
+lowest: RESOLUTION = lowest-direct
+newest: RESOLUTION = highest
+lowest newest:
+	$(PYTHON) -m venv .venv/$@
+	.venv/$@/bin/pip install --quiet uv
+	.venv/$@/bin/uv pip install --quiet --python .venv/$@/bin/python --resolution $(RESOLUTION) --editable ".[dev]"
+	.venv/$@/bin/python -m pytest
 
 # the documentation site, in .site
 docs: .venv/docs

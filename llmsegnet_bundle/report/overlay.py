@@ -53,7 +53,7 @@ def overlay(
         file: picture to write.
         title: above the planes.
     """
-    figure = Figure(figsize=(12, 4.6))
+    figure = Figure(figsize=(12, 4.5))
     for axis, name in enumerate(PLANES):
         axes = figure.add_subplot(1, 3, axis + 1)
         _draw_plane(axes, axis, image, label, pred, spacing_mm)

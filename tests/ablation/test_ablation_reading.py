@@ -112,4 +112,6 @@ def test_damaged_files_are_told_in_a_line(tmp_path):
 def test_committed_plan_is_one(file, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)  # its bundle is told from there
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "llmsegnet-runs").mkdir()
+    (tmp_path / "llmsegnet-runs/heart7").symlink_to(ROOT / "bundles/brats19")  # one of `new`, of as many classes
     assert read_plan(file).variants

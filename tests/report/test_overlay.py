@@ -44,4 +44,4 @@ def test_empty_masks_are_drawn(empty):
 def test_overlay_writes_a_picture(tmp_path):
     overlay(box(), box(), box(), tmp_path / "overlay.png", "a $title")
     with Image.open(tmp_path / "overlay.png") as picture:
-        assert picture.size == (1200, 460)
+        assert picture.size == (1200, 450)

@@ -110,7 +110,7 @@ def test_crop_of_200_000_voxels_takes_hundredths_of_a_second():
     data = item((97, 71, 44))
     transform = AffineCropd(["image", "label"], (64, 64, 48))
     drawn(transform, data)
-    began = time.perf_counter()
+    began = time.process_time()
     for seed in range(5):
         drawn(transform, data, seed)
-    assert (time.perf_counter() - began) / 5 < 0.25  # 0.03 s on a quiet core
+    assert (time.process_time() - began) / 5 < 0.25  # 0.03 s on a quiet core
