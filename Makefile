@@ -17,7 +17,7 @@ test: .venv/ready
 	.venv/bin/python -m pytest
 
 slow: .venv/ready
-	.venv/bin/python -m pytest -m slow
+	.venv/bin/python -m pytest -m slow --durations=25
 
 long: .venv/ready
 	.venv/bin/python tests/write_robustness.py
