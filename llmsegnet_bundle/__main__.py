@@ -149,7 +149,7 @@ def _evaluate(
     """Score a folder of masks against labels; --classes "background,edema,core" --regions '{"whole": [1, 2]}'."""
     from llmsegnet_bundle.evaluation import evaluate
 
-    names = classes.split(",") if isinstance(classes, str) else classes
+    names = classes if isinstance(classes, list | tuple) else str(classes).split(",")
     evaluate(
         str(pred_dir),
         str(label_dir),

@@ -14,6 +14,7 @@ ASSEMBLE = "get the bundle again, or run `python -m llmsegnet_bundle assemble {}
 NUMBER = (int, float)
 CASES = [{"image": str, "label": str, "organ": str}]
 Shape = dict[Any, Any]
+METADATA: Shape = {"version": str, "required_packages_version": {...: str}, "network_data_format": {...: {}}}
 # shapes of files that several rooms read
 RUN_JSON: Shape = {
     "settings": {"classes": int, "method": str},
@@ -70,7 +71,7 @@ def read_metadata(bundle: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: as `read_json`.
     """
-    return read_json(Path(bundle) / "configs" / "metadata.json", ASSEMBLE.format(bundle))
+    return read_json(Path(bundle) / "configs" / "metadata.json", ASSEMBLE.format(bundle), METADATA)
 
 
 def read_mapping(file: str | Path) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def link_file(source: Path, file: Path) -> None:
     part = part_of(file)
     with writing_to(file):
         file.parent.mkdir(parents=True, exist_ok=True)
+        _remove_strays(file)
         part.unlink(missing_ok=True)
         try:
             os.link(source.resolve(), part)
@@ -103,6 +104,8 @@ def link_file(source: Path, file: Path) -> None:
         except OSError:
             with whole_file(file) as copy:
                 shutil.copyfile(source, copy)
+        finally:
+            part.unlink(missing_ok=True)  # two names of one file: POSIX renames nothing then
 
 
 def refuse_input(output: str | Path, inputs: Iterable[str | Path | None]) -> None:

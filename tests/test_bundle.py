@@ -265,6 +265,21 @@ def test_run_continues_from_the_state_before_a_damaged_one(scans, tmp_path, caps
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("select", ["last", "best"])
+def test_validation_without_foreground_scores_nothing_and_the_run_continues(select, tmp_path, capfd):
+    write_phantom(tmp_path / "scans", scans=3, size=(56, 56, 52), spacing_mm=0.625)
+    label = tmp_path / "scans/labelsTr/PHANTOM_002.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((56, 56, 52), np.uint8), nib.load(label).affine), label)
+    for steps in (2, 4):
+        run(["train_supervised"], tmp_path / "scans", tmp_path, max_steps=steps, select=select)
+    told = capfd.readouterr()
+    assert "continuing from step 2" in told.out
+    assert "step/s" not in told.err  # show_progress is False
+    assert json.loads((tmp_path / "ckpt/model.json").read_text())["selection"] == {"select": "last", "step": 4}
+    assert json.loads((tmp_path / "out/run.json").read_text())["selection"] is None
+
+
+@pytest.mark.slow
 def test_checkpoint_of_another_network_stops_the_run_and_stays(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1)
     before = (tmp_path / "ckpt/last.pt").read_bytes()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from llmsegnet_bundle.files import CannotWrite, whole_file, write_texts, writing_to
+from llmsegnet_bundle.files import CannotWrite, link_file, whole_file, write_texts, writing_to
 
 
 def test_file_is_replaced_whole_and_synced_before(tmp_path, monkeypatch):
@@ -79,3 +79,12 @@ def test_place_that_is_no_folder_is_told(tmp_path):
     (tmp_path / "a").write_text("a file")
     with pytest.raises(ValueError, match=r"b cannot be written \((Not a directory|File exists)\)"):
         write_and_fail(tmp_path / "a/b", KeyError("mine"))
+
+
+def test_second_name_for_what_has_it_leaves_nothing_beside(tmp_path):
+    (tmp_path / "a").write_text("content")
+    (tmp_path / ".999999999.b").write_text("of a process that was killed")
+    for _ in range(2):  # the second time both names are one file, and a rename does nothing
+        link_file(tmp_path / "a", tmp_path / "b")
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "b").read_text() == "content"

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from llmsegnet_bundle.documents import read_metadata
 from llmsegnet_bundle.files import whole_folder, write_texts, writing_to
 from llmsegnet_bundle.sharing import find_bundle
 
@@ -29,7 +30,8 @@ def make_app(app: str | Path, bundles: Sequence[str]) -> list[str]:
         The names of all bundles of the app.
 
     Raises:
-        ValueError: when no bundle is given, one is not found, or `app` is a folder of something else.
+        ValueError: when no bundle is given, one is not found or has damaged metadata, or `app` is a folder of something
+            else.
     """
     folder = Path(app)
     if folder.exists() and not (folder / "main.py").is_file() and (folder.is_file() or any(folder.iterdir())):
@@ -38,6 +40,7 @@ def make_app(app: str | Path, bundles: Sequence[str]) -> list[str]:
     if not found:
         raise ValueError("annotate: give a bundle, by name or folder")
     for bundle in found:
+        read_metadata(bundle)  # refuses a damaged one
         place = folder / "model" / bundle.resolve().name
         if not place.exists():
             with writing_to(place), whole_folder(place) as part:

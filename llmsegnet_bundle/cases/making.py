@@ -73,6 +73,8 @@ def make_split(
         >>> make_split("data/brats19", "b.json", 25, "brats19_val.list", "brats19_test.list", "brats19_train.list")
         >>> make_split("data/left_atrium", "la_16.json", 16, preset="left_atrium")
     """
+    if in_channels < 1:
+        raise ValueError(f"in_channels must be at least 1, got {in_channels}")
     items = folder_items(dataset_dir, in_channels)
     if preset is not None:
         if test or train is not None or folds is not None or seed is not None:
@@ -120,8 +122,10 @@ def make_split(
     told = [Path(dataset_dir) / "dataset.json", (patient or "").rpartition(":")[0], *lists_read]
     for file in files:
         refuse_input(file, [*told, *scans_read])
+    write_texts(
+        output.parent, {file.name: _text(part, Path(dataset_dir)) for file, part in zip(files, made, strict=True)}
+    )
     for file, part in zip(files, made, strict=True):
-        _write(file, part, Path(dataset_dir))
         print(f"{file}: {', '.join(f'{len(entries)} {key}' for key, entries in part.items())}, digest {digest(part)}")
     return files
 
@@ -230,9 +234,9 @@ def _lists(
     return lists | ({"test": [items[name] for name in names["test"]]} if names["test"] else {})
 
 
-def _write(file: Path, lists: Datalist, root: Path) -> None:
+def _text(lists: Datalist, root: Path) -> str:
     relative = {part: [_relative(item, root) for item in items] for part, items in lists.items()}
-    write_texts(file.parent, {file.name: json.dumps(relative, indent=1) + "\n"})
+    return json.dumps(relative, indent=1) + "\n"
 
 
 def _relative(item: Item, root: Path) -> Item:

@@ -1,5 +1,6 @@
 """The weights that a run ships, the last or the best; those of others are kept first."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ class BestWeights:
         self.writes = writes
         self.metric = -1.0  # the best so far; what MONAI's engines start from
 
+    def forget_nan(self) -> None:
+        """Let NaN, of labels without foreground, not be the best score: MONAI takes the first, and none beats it."""
+        if math.isnan(self.validator.state.best_metric):
+            self.validator.state.best_metric = self.metric
+
     def keep(self, engine: Workflow, run_id: str) -> None:
         """Write the weights if they are those that `select` chooses.
 
@@ -52,12 +58,13 @@ class BestWeights:
             run_id: written beside the weights; those with another are of others.
         """
         state = self.validator.state
-        best, unvalidated = float(state.best_metric) != self.metric, state.epoch_length == 0
+        score = float(state.metrics.get(state.key_metric_name, math.nan))
+        best, unvalidated = float(state.best_metric) != self.metric, math.isnan(score)
         self.metric = float(state.best_metric)
         if self.writes and (best or unvalidated or self.select == "last"):
             selection = {"select": "last" if unvalidated else self.select, "step": engine.state.iteration}
-            if state.key_metric_name in state.metrics:
-                selection |= {"metric": state.key_metric_name, "value": float(state.metrics[state.key_metric_name])}
+            if not unvalidated:
+                selection |= {"metric": state.key_metric_name, "value": score}
             self._keep_others(run_id)
             told = self.description | {"selection": selection, "run_id": run_id}
             write_weights(self.network.state_dict(), self.model_file, told)

@@ -110,6 +110,7 @@ class Checkpoint:
 
     def epoch_done(self, engine: Workflow) -> None:
         """Keep the weights if they are the last or the best yet, as `select` says, and save."""
+        self.weights.forget_nan()
         content = self._content(engine)
         self.weights.keep(engine, self.state.run_id)
         self._save(content)

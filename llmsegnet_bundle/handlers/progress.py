@@ -22,15 +22,22 @@ class Progress:
         total_steps: steps of the whole run.
         terms: engine output -> values shown.
         validator: engine whose key metric is printed after each validation.
+        shown: False for the lines without the bar.
         warmup_steps: steps measured before the time to expect is printed.
     """
 
     def __init__(
-        self, total_steps: int, terms: Callable[[Any], dict[str, float]], validator: Workflow, warmup_steps: int = 3
+        self,
+        total_steps: int,
+        terms: Callable[[Any], dict[str, float]],
+        validator: Workflow,
+        shown: bool = True,
+        warmup_steps: int = 3,
     ) -> None:
         self.total_steps = total_steps
         self.terms = terms
         self.validator = validator
+        self.shown = shown
         self.warmup_steps = warmup_steps
 
     def attach(self, engine: Workflow) -> None:
@@ -43,7 +50,10 @@ class Progress:
         first = engine.state.iteration
         # a bar that goes to a file would fill it with a line per step
         rare = {} if sys.stderr.isatty() else {"mininterval": 30.0}
-        self.bar: Any = tqdm(total=self.total_steps, initial=first, unit="step", dynamic_ncols=True, **rare)
+        hidden = not self.shown
+        self.bar: Any = tqdm(
+            total=self.total_steps, initial=first, unit="step", dynamic_ncols=True, disable=hidden, **rare
+        )
         self.estimate_at = first + self.warmup_steps
         self.started_at = time.monotonic()
 

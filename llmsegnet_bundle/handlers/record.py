@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -93,7 +94,11 @@ class RunRecord:
         duration_s = round(time.monotonic() - self.began, 1)
         self.content["sessions"][-1] |= {"ended": _now(), "last_step": step, "duration_s": duration_s}
         value = state.metrics.get(state.key_metric_name) if state.key_metric_name else None
-        if value is not None and self.content["validation"].get("last", {}).get("step") != step:
+        if (
+            value is not None
+            and math.isfinite(value)
+            and self.content["validation"].get("last", {}).get("step") != step
+        ):
             scored = {"value": float(value), "step": step}
             told = self.content["validation"]
             told["last"] = scored

@@ -72,7 +72,7 @@ class Resume:
             ValueError: when the state does not fit the run.
         """
         try:
-            content = read_state(self.last_file, self.writes)
+            content = read_state(self.last_file, self._load_states, self.writes)
             if "run" not in content:
                 raise ValueError("it is of an older version of this package")
             if changed := self.run.other_settings(content["run"]):
@@ -80,15 +80,13 @@ class Resume:
             if told := self.run.other_cases(content["run"]):
                 self._start_anew(content, told)
                 return False
-            for name, item in self.objects.items():
-                item.load_state_dict(content[name])
-            step = content["step"]
         except Exception as error:
             reason = str(error).splitlines()[0]
             raise ValueError(
                 f"{self.last_file} does not fit this run ({type(error).__name__}: {reason}); give another ckpt_dir, "
                 f"or --resume False to start anew, with --init_from {self.model_file} from its weights"
             ) from None
+        step = content["step"]
         engine.state.iteration = step
         engine.state.epoch = step // engine.state.epoch_length
         if step >= self.total_steps:
@@ -97,12 +95,19 @@ class Resume:
         self.validator.state.best_metric_epoch = content["best_metric_epoch"]
         self.sampler.start_step = step
         self.run_id = content.get("run_id", self.run_id)
-        set_random_states(content["random"])
         if rank := idist.get_rank():  # the file holds the random states of the first process
             manual_seed(int(torch.randint(2**31, (rank,))[-1]))  # and cuDNN stays as it was set
         finished = f"; max_steps {self.total_steps} are done" if step >= self.total_steps else ""
         tqdm.write(f"continuing from step {step} of {self.last_file}{finished}")
         return True
+
+    def _load_states(self, content: Mapping[str, Any]) -> None:
+        """Load a state of this run; one of another is told by who continues."""
+        if "run" not in content or self.run.other_settings(content["run"]) or self.run.other_cases(content["run"]):
+            return
+        for name, item in self.objects.items():
+            item.load_state_dict(content[name])
+        set_random_states(content["random"])
 
     def _start_anew(self, content: Mapping[str, Any], told: str) -> None:
         """Take the weights of an earlier state, its average if it has one, and keep the file."""

@@ -2,7 +2,8 @@
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +38,26 @@ def write_state(content: Mapping[str, Any], file: Path, keep: bool = True) -> No
         file.with_name(BEFORE).unlink(missing_ok=True)
 
 
-def read_state(file: Path, writes: bool = True) -> dict[str, Any]:
-    """Return the state in `file`, or where that is damaged the one before, which then takes its place.
+def read_state(file: Path, load: Callable[[dict[str, Any]], object], writes: bool = True) -> dict[str, Any]:
+    """Load the state in `file`, or where that is damaged the one before, which then takes its place, and return it.
 
     What is damaged is kept beside it under a name with the time.
 
     Args:
         file: `last.pt`.
+        load: takes the content; what it raises is damage.
         writes: False on all processes but one.
 
     Raises:
         ValueError: when both are damaged, or there is no one before.
     """
     try:
-        return _read(file)
+        return _loaded(file, load)
     except ValueError as error:
         damage = str(error)
     before = file.with_name(BEFORE)
     try:
-        content = _read(before)
+        content = _loaded(before, load)
     except ValueError:
         raise ValueError(f"it is damaged: {damage}") from None
     idist.barrier()  # every process has read the files
@@ -94,10 +96,22 @@ def set_random_states(states: Mapping[str, Any]) -> None:
     random.setstate((version, tuple(internal), gauss))
 
 
+def _loaded(file: Path, load: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    content = _read(file)
+    try:
+        load(content)
+    except Exception as error:  # of whatever an object makes of a wrong state
+        raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}") from None
+    return content
+
+
 def _read(file: Path) -> dict[str, Any]:
     if file.is_dir():
         raise ValueError("a folder")
     try:
+        with zipfile.ZipFile(file) as archive:  # torch compares no checksums
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} has another checksum")
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # of torch, zipfile, pickle or the system
         reason = " ".join(str(error).split())[:100] or type(error).__name__

@@ -106,7 +106,7 @@ def _other_text(word: str, members: Sequence[LLMSegNet]) -> Tensor:
         if organs < 2:
             raise ValueError("swap_text: next needs a network for several organs; give an embedding file")
         return own.roll(-len(own) // organs, 0)
-    other = load_embedding(word)
+    other = load_embedding(word, "swap_text")
     if other is None or (len(other) if other.ndim == 4 else 1) != organs:
         raise ValueError(f"swap_text: {word} must have texts of {organs} organs, as the network has")
     rows = other.flatten(0, 1) if other.ndim == 4 else other

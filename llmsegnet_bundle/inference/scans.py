@@ -18,12 +18,15 @@ from llmsegnet_bundle.locks import locked
 from llmsegnet_bundle.scans import case_name
 from llmsegnet_bundle.scans.writing import case_file
 
+SCAN_FOLDERS = ("imagesTr", "imagesTs")  # what lies there counts as scans
+
 
 def segment_scans(
     evaluator: Evaluator,
     dataset: Dataset,
     output_dir: str | Path,
     postfixes: Sequence[str],
+    model_file: str | Path,
     overwrite: bool = False,
     show_progress: bool = True,
     postprocessing: Compose | None = None,
@@ -36,27 +39,34 @@ def segment_scans(
         dataset: items with an image, and their preprocessing.
         output_dir: where the maps are saved by `SaveCased`.
         postfixes: of the maps that a scan gets; one with all of them is done.
+        model_file: the weights; how many of the maps that are there are older is told.
         overwrite: segment what is done again.
         show_progress: draw a bar.
         postprocessing: that of the evaluator, for `beside`.
         beside: read the next scan and write the maps of the one before while the network answers.
 
     Raises:
-        ValueError: when `output_dir` is where several scans are, or at the end, with a line for each scan that failed.
+        ValueError: when `output_dir` is where several scans are or a data set has its scans, or at the end, with a line
+            for each scan that failed.
     """
     output = Path(output_dir)
     files = [item_files(item)[0] for item in dataset.data]
     names = [item.get("name") or case_name(item["image"]) for item in dataset.data]
-    here = [i for i in range(len(names)) if len(names) > 1 and Path(files[i]).resolve().parent == output.resolve()]
+    kept_apart = len(names) > 1 or output.resolve().name in SCAN_FOLDERS
+    here = [i for i in range(len(names)) if kept_apart and Path(files[i]).resolve().parent == output.resolve()]
     endings = tuple(case_file("", "", postfix).name for postfix in postfixes)
     maps = {i for i in here if files[i].endswith(endings)}  # of a run before
     if set(here) - maps:
         raise ValueError(f"output_dir: {output_dir} holds the scans; give another, as masks there would count as scans")
-    done = [all(case_file(output_dir, name, postfix).is_file() for postfix in postfixes) for name in names]
+    maps_of = [[case_file(output_dir, name, postfix) for postfix in postfixes] for name in names]
+    done = [all(file.is_file() for file in maps) for maps in maps_of]
     todo = [i for i in range(len(names)) if i not in maps and (overwrite or not done[i])]
     scans = len(names) - len(maps)
     if len(todo) < scans:
-        print(f"{scans - len(todo)} of {scans} scans are done in {output_dir}; --overwrite True repeats them")
+        skipped = [maps_of[i] for i in range(len(names)) if i not in maps and i not in todo]
+        older = sum(_older(files, Path(model_file)) for files in skipped)
+        told = f", {older} of them before {model_file} was written" if older else ""
+        print(f"{len(skipped)} of {scans} scans are done in {output_dir}{told}; --overwrite True repeats them")
     evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
     evaluator.state.epoch_length = 1
     evaluator.interrupt_resume_enabled = False  # with it, ignite does nothing at the first run after one that failed
@@ -66,6 +76,10 @@ def segment_scans(
                 refuse_input(case_file(output_dir, names[i], postfix), item_files(dataset.data[i]))
         with locked(output_dir, "inference", "output_dir"):
             _segment_each(evaluator, dataset, todo, show_progress, postprocessing or Compose(), beside)
+
+
+def _older(files: Sequence[Path], than: Path) -> bool:
+    return than.is_file() and any(file.stat().st_mtime < than.stat().st_mtime for file in files)
 
 
 def _segment_each(

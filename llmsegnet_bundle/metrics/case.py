@@ -129,7 +129,8 @@ def class_dice(
 
 def check_classes(classes: Sequence[str], regions: Regions | None) -> None:
     """Raise ValueError unless there are 2 or more different names, and regions of their indices."""
-    if isinstance(classes, str) or len(classes) < 2 or len(set(classes)) < len(classes):
+    named = isinstance(classes, Sequence) and not isinstance(classes, str)
+    if not named or len(classes) < 2 or len(set(classes)) < len(classes):
         raise ValueError(f"classes must be different names, background first, at least 2, got {classes!r}")
     if regions is not None and not isinstance(regions, Mapping):
         raise ValueError(f'regions must be names with class indices, as {{"whole tumor": [1, 2]}}, got {regions!r}')

@@ -56,6 +56,8 @@ def restore_weights(kept: str | Path, model_file: str | Path | None = None) -> s
     folder = source.absolute().parent
     root = folder.parents[1] if len(folder.parents) > 1 else folder
     target = Path(weights_file(root, folder) if model_file is None else model_file)
+    if target.suffix != ".pt":
+        raise ValueError(f"{target} is no name of weights; give a model_file that ends with .pt")
     if target.resolve() == source.resolve():
         raise ValueError(f"{target} cannot be put in its own place; give the model_file that it goes to")
     read_weights(source, "kept")

@@ -99,6 +99,8 @@ def read_description(model_file: str | Path) -> dict[str, Any]:
             f"{file} describes other weights than {model_file}; give the one written with it, or remove it"
         )
     _check_harmless(settings, file)
+    if fault := _unusable(settings):
+        raise ValueError(f"{file} {fault}; {advice}")
     return content
 
 
@@ -180,6 +182,14 @@ def _check_text(network: nn.Module, weights: Mapping[str, Tensor], model_file: s
                 f"text_embedding: {model_file} was trained with another text than this config has; give the "
                 "text_embedding that goes with it"
             )
+
+
+def _unusable(settings: Mapping[str, Any]) -> str:
+    text, networks = settings.get("text_embedding"), settings.get("networks")
+    sides = text.get("shape") if isinstance(text, Mapping) else [1]
+    if not isinstance(sides, list) or not sides or not all(type(side) is int and side > 0 for side in sides):
+        return f"has a text_embedding of shape {sides!r}"
+    return "" if networks in (None, 1, 2) else f"tells of {networks} networks, must be 1 or 2"
 
 
 def _check_harmless(value: Any, file: Path) -> None:

@@ -33,14 +33,14 @@ def check() -> None:
         raise ValueError(f"bundle_root: {root.resolve()} is no bundle; give --bundle_root bundles/NAME")
     _check_version(root)
     unknown = _unknown(config.get(), committed(root, config.get()), started_ids())
-    if faults := [*unknown, *_faults(config, code=False)] or _faults(config, code=True):
+    if faults := [*unknown, *_faults(config, code=False)] or _faults(config, code=True) or _name_faults(config):
         raise ValueError("\n".join(dict.fromkeys(faults)))
 
 
 def _check_version(root: Path) -> None:
     """Raise ValueError when a version of this package that differs in more than its last number wrote the configs."""
     metadata = read_metadata(root)
-    made = metadata.get("required_packages_version", {}).get("llmsegnet-bundle")
+    made = (metadata.get("required_packages_version") or {}).get("llmsegnet-bundle")
     here = llmsegnet_bundle.__version__
     if made is not None and made.split(".")[:2] != here.split(".")[:2]:
         raise ValueError(
@@ -52,8 +52,8 @@ def _check_version(root: Path) -> None:
 def _faults(config: ConfigParser, code: bool) -> list[str]:
     """Return what is wrong with values; of those that are code, or of the others."""
     lines = []
-    for name, setting in read_table().items():
-        if name in config and setting.type != "structure" and is_code(config[name]) == code:
+    for name in read_table():
+        if name in config and is_code(config[name]) == code:
             lines.append(_evaluated_fault(config, name) if code else value_fault(name, config[name]))
     return [line for line in lines if line]
 
@@ -61,7 +61,15 @@ def _faults(config: ConfigParser, code: bool) -> list[str]:
 def value_fault(name: str, value: Any) -> str:
     """Return a line about a value that the table does not allow; empty for what is right, is code, or no setting."""
     setting = read_table().get(name)
-    return "" if setting is None or setting.type == "structure" or is_code(value) else setting.fault(value)
+    return "" if setting is None or is_code(value) else setting.fault(value)
+
+
+def _name_faults(config: ConfigParser) -> list[str]:
+    if not {"classes", "class_names"} <= set(config.get()):
+        return []
+    names, classes = (config.get_parsed_content(name) for name in ("class_names", "classes"))
+    told = f"class_names: must be {classes} names, as classes is {classes}, got {names!r}"
+    return [] if len(names) == classes else [told]
 
 
 def _evaluated_fault(config: ConfigParser, name: str) -> str:

@@ -16,11 +16,13 @@ class Kind(NamedTuple):
     Args:
         one, many: its name, of a single value and of several.
         fits: whether a value is one.
+        has_parts: whether it is a structure, each part of which has an id of its own.
     """
 
     one: str
     many: str
     fits: Callable[[Any], bool]
+    has_parts: bool = False
 
 
 def _is_path(value: Any) -> bool:
@@ -45,6 +47,25 @@ def _is_device(value: Any) -> bool:
     return device.type in ("cpu", "mps", "xpu")
 
 
+def _are_files(value: Any) -> bool:
+    files = value if isinstance(value, list | tuple) else [value]
+    return len(files) > 0 and all(map(_is_path, files))
+
+
+def _are_transforms(value: Any) -> bool:
+    """Whether a value is what the config makes of one transform, or of a list of them; None of a disabled one."""
+    return all(one is None or callable(one) for one in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _are_label_values(value: Any) -> bool:
+    return 2 <= value <= 255 if type(value) is int else hasattr(value, "never_both")
+
+
+def _are_names(value: Any) -> bool:
+    named = isinstance(value, list | tuple) and all(isinstance(one, str) and one.strip() for one in value)
+    return named and len(set(value)) == len(value) > 1
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -56,11 +77,12 @@ KINDS = {
     "word": Kind("", "", lambda value: False),
     "text": Kind("a text", "texts", lambda value: isinstance(value, str)),
     "path": Kind("a path", "paths", _is_path),
-    "files": Kind(
-        "a file, or two", "", lambda value: all(map(_is_path, value if isinstance(value, list) else [value]))
-    ),
+    "files": Kind("a file, or two", "", _are_files),
     "folder": Kind("a folder, or where one can be made", "", _is_folder),
     "embedding": Kind("a file", "", lambda value: _is_path(value) or isinstance(value, Mapping)),
     "device": Kind("cpu, or cuda or cuda:N of a GPU that is there", "", _is_device),
-    "structure": Kind("a structure", "", lambda value: True),
+    "names": Kind("a list of different names", "", _are_names),
+    "transforms": Kind("a transform, or a list of them", "", _are_transforms, has_parts=True),
+    "label_values": Kind("a whole number from 2 to 255, or LabelValues", "", _are_label_values, has_parts=True),
+    "structure": Kind("a structure", "", lambda value: True, has_parts=True),
 }

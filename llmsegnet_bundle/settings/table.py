@@ -14,6 +14,7 @@ import yaml
 from llmsegnet_bundle.settings.kinds import KINDS
 
 COUNTS = {2: "two", 3: "three"}
+NULL = "null"  # a text to the command line, where None is null
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Setting:
         """Return why the setting cannot have a value, in one line; empty when it can."""
         if (value is None and self.optional) or (isinstance(value, str) and value in self.words):
             return ""
+        if isinstance(value, str) and value == NULL:
+            return f"{self.name}: must be {self.told}, got {value!r}{self._hint(value)}"
         if self.count is None:
             fits = self._fits(value, self.least)
         else:
@@ -58,7 +61,14 @@ class Setting:
             and (self.below is None or value < self.below)
         )
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether it is a structure, each part of which has an id of its own."""
+        return KINDS[self.type].has_parts
+
     def _hint(self, value: Any) -> str:
+        if value == NULL and self.optional:
+            return f", a text; on the command line null is --{self.name} None"
         if self.type == "bool":
             return f"; write --{self.name} True or --{self.name} False"
         if self.type in ("path", "text", "folder", "files") and isinstance(value, int | float):
@@ -79,7 +89,7 @@ class Setting:
         return ["null"] if self.optional else []
 
     def _range(self) -> str:
-        one, many, _ = KINDS[self.type]
+        one, many = KINDS[self.type][:2]
         kind = one if self.count is None else f"{COUNTS[self.count]} {many}"
         if self.least is not None and self.most is not None:
             return f"{kind} from {self.least} to {self.most}"

@@ -17,7 +17,7 @@ LEFT_OUT = ("train::dataset::data", "validate::dataset::data", "train::handlers"
 def plain_values(config: ConfigParser) -> dict[str, Any]:
     """Return the value of each setting of a config that is no structure, as JSON has it."""
     table = read_table().values()
-    names = [one.name for one in table if one.name in config and one.type != "structure"]
+    names = [one.name for one in table if one.name in config and not one.has_parts]
     return {name: as_json(config.get_parsed_content(name)) for name in names}
 
 
@@ -29,7 +29,7 @@ def written(config: ConfigParser) -> dict[str, Any]:
     Left out are the settings that may change in a run that continues, the lists of cases, and handlers.
     """
     table = list(read_table().values())
-    plain = {_id(one.name) for one in table if one.type != "structure"}
+    plain = {_id(one.name) for one in table if not one.has_parts}
     seen = {*LEFT_OUT, *(_id(one.name) for one in table if one.resumed)}
     waiting = [*ROOTS, *(_id(one.name) for one in table if one.name in config and not one.resumed)]
     found: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
 
-from llmsegnet_bundle.documents import read_metadata
+from llmsegnet_bundle.documents import ASSEMBLE, read_json, read_metadata
 from llmsegnet_bundle.files import as_yaml, file_sha256, whole_file
 from llmsegnet_bundle.networks.weights import halve_weights, read_description, read_weights
 from llmsegnet_bundle.sharing.finding import WEIGHTS, find_bundle
@@ -52,6 +52,8 @@ def stage_bundle(folder: Path, place: Path, weights_url: str | None = None) -> P
     for name in (*LICENSES, "docs/README.md"):
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} does not exist; say there what holds for code, weights and data")
+    for config in sorted((folder / "configs").glob("*.json")):
+        read_json(config, ASSEMBLE.format(folder))
     staged = place / folder.name
     for name in PARTS:
         source = folder / name

@@ -49,8 +49,12 @@ def save_embedding(path: Path, text_embedding: Tensor, provenance: dict[str, Any
         part.write_bytes(save({KEY: data}, told))
 
 
-def load_embedding(path: str | Path) -> Tensor | None:
+def load_embedding(path: str | Path, setting: str = KEY) -> Tensor | None:
     """Return the embedding of a file of `save_embedding`; None for "none", a network without text.
+
+    Args:
+        path: the file.
+        setting: that gives it, for the messages.
 
     Returns:
         (P, E) of one organ, (C - 1, P, E) of each class but the background, or (O, C - 1, P, E) of several organs.
@@ -61,9 +65,9 @@ def load_embedding(path: str | Path) -> Tensor | None:
     """
     if path == "none":
         return None
-    metadata, embedding = _read(path)
+    metadata, embedding = _read(path, setting)
     if metadata.get("sha256") != embedding_sha256(embedding):
-        raise ValueError(f"text_embedding: {path} is not as `embed` wrote it (its sha256 differs); write it again")
+        raise ValueError(f"{setting}: {path} is not as `embed` wrote it (its sha256 differs); write it again")
     told = _provenance(path, metadata)
     form, fits = "(P, E)", embedding.ndim == 2
     if names := told.get("organs"):
@@ -71,7 +75,7 @@ def load_embedding(path: str | Path) -> Tensor | None:
     elif names := told.get("class_names"):
         form, fits = f"(C - 1, P, E) of {', '.join(names)}", embedding.ndim == 3 and len(embedding) == len(names)
     if not fits or not torch.isfinite(embedding).all():
-        raise ValueError(f"text_embedding: {path} must hold finite {form}, got {list(embedding.shape)}")
+        raise ValueError(f"{setting}: {path} must hold finite {form}, got {list(embedding.shape)}")
     return embedding
 
 
@@ -175,14 +179,14 @@ def _joined(contents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"organs": organs, "texts": groups, "sources": sources}
 
 
-def _read(path: str | Path) -> tuple[dict[str, str], Tensor]:
+def _read(path: str | Path, setting: str = KEY) -> tuple[dict[str, str], Tensor]:
     if not Path(path).is_file():
-        raise ValueError(f"text_embedding: {path} does not exist; give a file of `llmsegnet_bundle embed`, or none")
+        raise ValueError(f"{setting}: {path} does not exist; give a file of `llmsegnet_bundle embed`, or none")
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, file.get_tensor(KEY)
     except SafetensorError as error:
-        raise ValueError(f"text_embedding: {path} is no embedding file ({error})") from None
+        raise ValueError(f"{setting}: {path} is no embedding file ({error})") from None
 
 
 def _provenance(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:

@@ -15,8 +15,18 @@ def state(step, **changes):
     return content | {"random": random_states(), "network": {"weight": torch.ones(2)}} | changes
 
 
+def load(content):
+    assert content["network"]["weight"].shape == (2,)
+    set_random_states(content["random"])
+
+
 def fill(path, content):
     torch.save(content, path)
+
+
+def flip(path):
+    fill(path, state(2, network={"weight": torch.full((2,), 1234.5)}))
+    path.write_bytes(path.read_bytes().replace(torch.tensor(1234.5).numpy().tobytes(), b"abcd"))
 
 
 DAMAGES = {
@@ -31,6 +41,14 @@ DAMAGES = {
         lambda path: fill(path, state(2, network={"weight": torch.tensor([float("inf")])})),
         "network is not finite",
     ),
+    "other bytes": (flip, "has another checksum"),
+    "other weights": (lambda path: fill(path, state(2, network={"weight": torch.ones(3)})), "AssertionError"),
+    "no weights": (lambda path: fill(path, state(2, network=[])), "TypeError: list indices"),
+    "short random states": (
+        lambda path: fill(path, state(2, random=random_states() | {"torch": torch.zeros(3, dtype=torch.uint8)})),
+        "RuntimeError: ",
+    ),
+    "no random state": (lambda path: fill(path, state(2, random=random_states() | {"python": None})), "TypeError"),
 }
 
 
@@ -42,14 +60,14 @@ def test_damaged_state_is_kept_aside_and_the_one_before_used(damage, told, tmp_p
     assert torch.load(tmp_path / BEFORE, weights_only=True)["step"] == 1
     last.unlink()
     damage(last)
-    assert read_state(last)["step"] == 1
+    assert read_state(last, load)["step"] == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert told in line
     assert line.endswith("going on from the one before, of step 1")
     assert len(list(tmp_path.glob("last_damaged_*.pt"))) == 1
-    assert read_state(last)["step"] == 1
+    assert read_state(last, load)["step"] == 1
     write_state(state(2), last)
-    assert read_state(tmp_path / BEFORE)["step"] == 1
+    assert read_state(tmp_path / BEFORE, load)["step"] == 1
 
 
 def test_damaged_state_without_one_before_is_refused_and_stays(tmp_path):
@@ -57,7 +75,7 @@ def test_damaged_state_without_one_before_is_refused_and_stays(tmp_path):
     write_state(state(1), last, keep=False)
     last.write_bytes(b"")
     with pytest.raises(ValueError, match="it is damaged: unreadable"):
-        read_state(last)
+        read_state(last, load)
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 
 
@@ -94,7 +112,7 @@ def test_network_of_each_fusion_goes_on_bit_for_bit(fusion, tmp_path):
     states = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
     write_state(state(1) | states | {"random": random_states()}, tmp_path / "last.pt")
     take_step(network, optimizer)
-    kept = read_state(tmp_path / "last.pt")
+    kept = read_state(tmp_path / "last.pt", dict)
     other.load_state_dict(kept["network"])
     its_optimizer.load_state_dict(kept["optimizer"])
     set_random_states(kept["random"])

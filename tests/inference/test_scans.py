@@ -1,5 +1,7 @@
 """The inference config as a user runs it: scans of all kinds in, maps on their own grids out, a folder at a time."""
 
+import os
+
 import itk
 import nibabel as nib
 import numpy as np
@@ -150,6 +152,10 @@ def test_what_is_done_is_skipped_unless_asked(folder, weights, tmp_path, capsys)
     assert "1 of 2 scans are done" in capsys.readouterr().out
     assert (masks / "a_seg.nii.gz").stat().st_mtime_ns == first[0]
     assert (masks / "z_seg.nii.gz").is_file()
+    os.utime(masks / "a_seg.nii.gz", (0, 0))  # as if the weights were trained since
+    segment(folder, masks, weights)
+    told = f"2 of 2 scans are done in {masks}, 1 of them before {weights} was written; --overwrite True repeats them"
+    assert told in capsys.readouterr().out
     segment(folder, masks, weights, probabilities=True)
     assert (masks / "a_probs.nii.gz").is_file()
     before = (masks / "a_seg.nii.gz").stat().st_mtime_ns
