@@ -30,6 +30,8 @@ def main() -> int:
         results = Path(folder) / "results.xml"
         command = [sys.executable, "-m", "pytest", "-m", "long", f"--junitxml={results}", "-o", "junit_family=xunit1"]
         status = subprocess.run([*command, *sys.argv[1:]], cwd=ROOT).returncode
+        if status > 1:  # stopped before the tests were through: the page of before stays
+            return status
         PAGE.write_text(page(ElementTree.parse(results), when(), tested, where()), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} is written")
     return status

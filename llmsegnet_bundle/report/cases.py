@@ -95,7 +95,7 @@ def _sources(results: Results, name: str, dataset_dir: PathLike | None) -> tuple
             raise ValueError(f"{dataset_dir} has no imagesTr and labelsTr with {name}; correct dataset_dir")
         return image, label
     for item in (results.record.get("split") or {}).get("validation", ()):
-        if "label" in item and case_name(item["image"]) in (name, name.removesuffix("_seg")):
+        if item.get("image") and item.get("label") and case_name(item["image"]) in (name, name.removesuffix("_seg")):
             image, label = channel_files(item["image"])[0], Path(item["label"])
             if missing := [str(file) for file in (image, label) if not file.exists()]:
                 raise ValueError(f"{missing[0]} is no longer there; give --dataset_dir")

@@ -31,7 +31,7 @@ def split(run: Results) -> dict[str, Any]:
     """Return the names of the scans in each list of the split, and its hash."""
     told = run.record.get("split") or {}
     lists = {key: value for key, value in told.items() if isinstance(value, list)}
-    names = {key: [case_name(item["image"]) for item in items] for key, items in lists.items()}
+    names = {key: [case_name(item["image"]) for item in items if item.get("image")] for key, items in lists.items()}
     return names | ({"digest": told["digest"]} if "digest" in told else {})
 
 

@@ -140,6 +140,8 @@ def test_missing_or_unfitting_masks_are_told(run_dir, scans, tmp_path):
 def test_moved_scans_are_found_with_dataset_dir(run_dir, scans, tmp_path):
     run = copy(run_dir, tmp_path, "events*")
     record = json.loads((run / "run.json").read_text(encoding="utf-8").replace(str(scans), "/nowhere"))
+    for part_of_it in ("labeled", "validation"):
+        record["split"][part_of_it].insert(0, {})  # an entry without a scan is passed over
     (run / "run.json").write_text(json.dumps(record))
     assert "is no longer there; give --dataset_dir" in write_report(run).read_text(encoding="utf-8")
     assert "not recorded: " not in write_report(run, dataset_dir=scans).read_text(encoding="utf-8")
