@@ -81,7 +81,7 @@ KINDS = {
     "folder": Kind("a folder, or where one can be made", "", _is_folder),
     "embedding": Kind("a file", "", lambda value: _is_path(value) or isinstance(value, Mapping)),
     "device": Kind("cpu, or cuda or cuda:N of a GPU that is there", "", _is_device),
-    "names": Kind("a list of different names", "", _are_names),
+    "names": Kind("a list of different names", "", _are_names, has_parts=True),
     "transforms": Kind("a transform, or a list of them", "", _are_transforms, has_parts=True),
     "label_values": Kind("a whole number from 2 to 255, or LabelValues", "", _are_label_values, has_parts=True),
     "structure": Kind("a structure", "", lambda value: True, has_parts=True),
