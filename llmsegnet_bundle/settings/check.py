@@ -32,8 +32,9 @@ def check() -> None:
     if not (root / "configs" / "metadata.json").is_file():
         raise ValueError(f"bundle_root: {root.resolve()} is no bundle; give --bundle_root bundles/NAME")
     _check_version(root)
-    unknown = _unknown(config.get(), committed(root, config.get()), started_ids())
-    if faults := [*unknown, *_faults(config, code=False)] or _faults(config, code=True) or _name_faults(config):
+    known = committed(root, config.get())
+    unknown = _unknown(config.get(), known, started_ids())
+    if faults := [*unknown, *_faults(config, code=False)] or _faults(config, code=True) or _name_faults(config, known):
         raise ValueError("\n".join(dict.fromkeys(faults)))
 
 
@@ -64,8 +65,9 @@ def value_fault(name: str, value: Any) -> str:
     return "" if setting is None or is_code(value) else setting.fault(value)
 
 
-def _name_faults(config: ConfigParser) -> list[str]:
-    if not {"classes", "class_names"} <= set(config.get()):
+def _name_faults(config: ConfigParser, known: Mapping[str, Any]) -> list[str]:
+    """Return a line when class names were given that are not as many as the classes."""
+    if "class_names" not in config or config["class_names"] == known.get("class_names"):
         return []
     names, classes = (config.get_parsed_content(name) for name in ("class_names", "classes"))
     told = f"class_names: must be {classes} names, as classes is {classes}, got {names!r}"
