@@ -40,7 +40,7 @@ def _is_folder(value: Any) -> bool:
 def _is_device(value: Any) -> bool:
     try:
         device = torch.device(value)
-    except (RuntimeError, TypeError):
+    except (RuntimeError, TypeError, ValueError):  # the last of numbers beyond 64 bits
         return False
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmsegnet_bundle.settings.table import read_table
@@ -16,6 +16,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=30, deadline=None, database=None)
 @given(value=VALUES)
+@example(value=2**63)  # torch.device overflows
 def test_any_value_fits_or_is_told_in_one_line_by_name(value):
     for name, setting in TABLE.items():
         told = setting.fault(value)
@@ -25,6 +26,7 @@ def test_any_value_fits_or_is_told_in_one_line_by_name(value):
 
 @settings(max_examples=30, deadline=None, database=None)
 @given(value=VALUES)
+@example(value=2**63)  # torch.device overflows
 def test_what_fits_a_number_lies_in_its_range(value):
     for setting in TABLE.values():
         single = setting.type in ("whole", "number") and setting.count is None
