@@ -30,7 +30,7 @@ def test_notebook_segments_and_shows_a_phantom(tmp_path, monkeypatch):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     (picture,) = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     with Image.open(io.BytesIO(base64.b64decode(picture))) as planes:
-        assert planes.size == (1200, 460)
+        assert planes.size == (1200, 450)
     page = (tmp_path / "segmented/view.html").read_text(encoding="utf-8")
     layers = json.loads(re.search(r"const cases = (\[.*\]);", page)[1])[0]["layers"]
     assert [layer["name"] for layer in layers] == ["mask", "label"]
