@@ -14,8 +14,8 @@ ASSEMBLE = "get the bundle again, or run `python -m llmsegnet_bundle assemble {}
 NUMBER = (int, float)
 CASES = [{"image": str, "label": str, "organ": str}]
 Shape = dict[Any, Any]
-METADATA: Shape = {"version": str, "required_packages_version": {...: str}, "network_data_format": {...: {}}}
 # shapes of files that several rooms read
+METADATA: Shape = {"version": str, "required_packages_version": {...: str}, "network_data_format": {...: {}}}
 RUN_JSON: Shape = {
     "settings": {"classes": int, "method": str},
     "identity": {"settings": {...: list}},

@@ -93,13 +93,9 @@ class RunRecord:
         step, state = engine.state.iteration, self.validator.state
         duration_s = round(time.monotonic() - self.began, 1)
         self.content["sessions"][-1] |= {"ended": _now(), "last_step": step, "duration_s": duration_s}
-        value = state.metrics.get(state.key_metric_name) if state.key_metric_name else None
-        if (
-            value is not None
-            and math.isfinite(value)
-            and self.content["validation"].get("last", {}).get("step") != step
-        ):
-            scored = {"value": float(value), "step": step}
+        value = float(state.metrics.get(state.key_metric_name, math.nan))
+        if math.isfinite(value) and self.content["validation"].get("last", {}).get("step") != step:
+            scored = {"value": value, "step": step}
             told = self.content["validation"]
             told["last"] = scored
             told["best"] = max(told.get("best", scored), scored, key=lambda one: one["value"])

@@ -58,22 +58,21 @@ def segment_scans(
     maps = {i for i in here if files[i].endswith(endings)}  # of a run before
     if set(here) - maps:
         raise ValueError(f"output_dir: {output_dir} holds the scans; give another, as masks there would count as scans")
-    maps_of = [[case_file(output_dir, name, postfix) for postfix in postfixes] for name in names]
-    done = [all(file.is_file() for file in maps) for maps in maps_of]
-    todo = [i for i in range(len(names)) if i not in maps and (overwrite or not done[i])]
-    scans = len(names) - len(maps)
-    if len(todo) < scans:
-        skipped = [maps_of[i] for i in range(len(names)) if i not in maps and i not in todo]
-        older = sum(_older(files, Path(model_file)) for files in skipped)
+    scans = [i for i in range(len(names)) if i not in maps]
+    outputs = {i: [case_file(output_dir, names[i], postfix) for postfix in postfixes] for i in scans}
+    done = {i for i in scans if not overwrite and all(file.is_file() for file in outputs[i])}
+    todo = [i for i in scans if i not in done]
+    if done:
+        older = sum(_older(outputs[i], Path(model_file)) for i in done)
         told = f", {older} of them before {model_file} was written" if older else ""
-        print(f"{len(skipped)} of {scans} scans are done in {output_dir}{told}; --overwrite True repeats them")
+        print(f"{len(done)} of {len(scans)} scans are done in {output_dir}{told}; --overwrite True repeats them")
     evaluator.logger.disabled = True  # it would tell each failure too, in two lines of its own
     evaluator.state.epoch_length = 1
     evaluator.interrupt_resume_enabled = False  # with it, ignite does nothing at the first run after one that failed
     if todo:
         for i in todo:
-            for postfix in postfixes:
-                refuse_input(case_file(output_dir, names[i], postfix), item_files(dataset.data[i]))
+            for file in outputs[i]:
+                refuse_input(file, item_files(dataset.data[i]))
         with locked(output_dir, "inference", "output_dir"):
             _segment_each(evaluator, dataset, todo, show_progress, postprocessing or Compose(), beside)
 

@@ -78,7 +78,7 @@ KINDS = {
     "text": Kind("a text", "texts", lambda value: isinstance(value, str)),
     "path": Kind("a path", "paths", _is_path),
     "files": Kind("a file, or two", "", _are_files),
-    "texts": Kind("a file, or a list of them", "", _are_files, has_parts=True),
+    "file_list": Kind("a file, or a list of them", "", _are_files, has_parts=True),
     "folder": Kind("a folder, or where one can be made", "", _is_folder),
     "embedding": Kind("a file", "", lambda value: _is_path(value) or isinstance(value, Mapping)),
     "device": Kind("cpu, or cuda or cuda:N of a GPU that is there", "", _is_device),

@@ -43,8 +43,8 @@ class Setting:
         if (value is None and self.optional) or (isinstance(value, str) and value in self.words):
             return ""
         if isinstance(value, str) and value == NULL:
-            return f"{self.name}: must be {self.told}, got {value!r}{self._hint(value)}"
-        if self.count is None:
+            fits = False
+        elif self.count is None:
             fits = self._fits(value, self.least)
         else:
             least = self.least if isinstance(self.least, list) else [self.least] * self.count
