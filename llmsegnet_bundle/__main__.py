@@ -65,7 +65,7 @@ def _describe(
     """Ask a language model about an organ and write its texts; read them before you `embed` them; docs/text.md.
 
     --model is a Hugging Face id, a folder, a GGUF file, or the URL of an OpenAI-compatible server with --model_name.
-    --class_names "edema,core" asks about each class. --dataset_dir tells the model what the labels measure.
+    --class_names "necrosis,edema" asks about each class. --dataset_dir tells the model what the labels measure.
     """
     from llmsegnet_bundle.cases.survey import survey_labeled
     from llmsegnet_bundle.text import check_absent, describe_organ, measured_sentences, open_model
@@ -146,7 +146,7 @@ def _evaluate(
     tolerance_mm: float = 1.0,
     workers: int | None = None,
 ) -> None:
-    """Score a folder of masks against labels; --classes "background,edema,core" --regions '{"whole": [1, 2]}'."""
+    """Score a folder of masks against labels; --classes "background,necrosis,edema" --regions '{"whole": [1, 2]}'."""
     from llmsegnet_bundle.evaluation import evaluate
 
     names = classes if isinstance(classes, list | tuple) else str(classes).split(",")
@@ -272,6 +272,18 @@ def _report(
     print(write_report(str(run_dir), *paths))
 
 
+def _undo(bundle: str) -> None:
+    """Put the weights back that the last training of BUNDLE took the place of, for the next one to start from.
+
+    A second undo takes the first back; docs/monai-label.md.
+    """
+    from pathlib import Path
+
+    from llmsegnet_bundle.annotation.undo import undo_training
+
+    print(undo_training(Path(str(bundle))))
+
+
 def _settings(name: str | None = None, docs: str | None = None, check: bool = False) -> None:
     """List what a run may be given, or tell what the setting NAME may be.
 
@@ -375,6 +387,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "segment": _segment,
     "settings": _settings,
     "split": _split,
+    "undo": _undo,
     "view": _view,
 }
 

@@ -1,4 +1,4 @@
-"""The supervised loss and the Unified Segmentation Loss (METHOD.md sections 5 and 6)."""
+"""The supervised loss and the Unified Segmentation Loss (docs/method.md)."""
 
 import torch
 from monai.losses import DiceCELoss
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 class SupervisedLoss(nn.Module):
-    """0.5 * (cross-entropy + Dice of the foreground channels), Dice summed over the batch (section 6, grade A).
+    """0.5 * (cross-entropy + Dice of the foreground channels), Dice summed over the batch (the authors').
 
     Shape:
         logits (B, C, H, W, D), label (B, C, H, W, D), the fraction of each class in a voxel -> scalar.
@@ -31,7 +31,7 @@ class SupervisedLoss(nn.Module):
 
 
 class UnifiedSegmentationLoss(nn.Module):
-    """The loss of a student on unlabeled voxels, from the probabilities t of its peer (section 5, grade A).
+    """The loss of a student on unlabeled voxels, from the probabilities t of its peer (arXiv 2407.05088).
 
     With q the softmax of the student's logits and y = argmax t, the sum of three means over sets of voxels:
 

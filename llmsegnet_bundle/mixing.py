@@ -23,7 +23,7 @@ def draw_cutmix(
     concentration: float = 4.0,
     tasks: Sequence[int] | None = None,
 ) -> CutMixDraw:
-    """Draw the mixing of one step from torch's global generator (METHOD.md section 6, grade A).
+    """Draw the mixing of one step from torch's global generator (as the authors' code has it).
 
     lambda ~ Beta(concentration, concentration) once; per crop a box of side sqrt(1 - lambda) of x and y, centre
     uniform in [size / 8, size), clipped at the border; partners from a random permutation of the whole batch.

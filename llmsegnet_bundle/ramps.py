@@ -6,7 +6,7 @@ from typing import Any
 
 
 def sigmoid_ramp(step: int, ramp_iters: int, weight: float, ramp_start: int = 0) -> float:
-    """Return the loss weight w(t) = W * exp(-5 * (1 - min((t - t_0) / T, 1))^2), 0 for t < t_0 (METHOD.md 6, grade A).
+    """Return the loss weight w(t) = W * exp(-5 * (1 - min((t - t_0) / T, 1))^2), 0 for t < t_0, the authors'.
 
     Args:
         step: t, steps done.

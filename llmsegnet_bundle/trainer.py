@@ -1,4 +1,4 @@
-"""Co-training of two networks as one MONAI engine: a step reads like METHOD.md section 6."""
+"""Co-training of two networks as one MONAI engine: a step reads like docs/method.md."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence

@@ -66,7 +66,7 @@ def assemble(bundle: str | Path, check: bool = False) -> None:
             f"{dataset_file}: no config has {', '.join(sorted(unknown))}; take it out, or see llmsegnet_bundle/recipe"
         )
     told = {name: config for name, config in merged.items() if name != "metadata"}
-    page = settings_page(told, {name: _comments(recipe, name, dataset_file) for name in told})
+    page = settings_page(told, {name: _comments(recipe, name, dataset_file, paper) for name in told})
     for folder, written in (("configs", texts), ("docs", {"settings.md": page})):
         if not check:
             for name in written:
@@ -84,12 +84,15 @@ def _as_json(config: dict[str, Any], dataset_file: Path) -> str:
         raise ValueError(f"{dataset_file} holds what JSON does not ({error}); put quotes around it") from None
 
 
-def _comments(recipe: Any, name: str, dataset_file: Path) -> dict[str, str]:
-    parts = [recipe / f"{part}.yaml" for part in CONFIGS[name]]
+def _comments(recipe: Any, name: str, dataset_file: Path, paper: Mapping[str, Any]) -> dict[str, str]:
     comments: dict[str, str] = {}
-    for file in parts if name == "paper" else [*parts, dataset_file]:
-        comments |= read_comments(file.read_text(encoding="utf-8").splitlines())
-    return comments
+    for part in CONFIGS[name]:
+        comments |= read_comments((recipe / f"{part}.yaml").read_text(encoding="utf-8").splitlines())
+    own = dataset_file.read_text(encoding="utf-8").splitlines()
+    if name != "paper":
+        return comments | read_comments(own)
+    kept = {key: comment for key, comment in comments.items() if key not in paper}  # it tells of another value
+    return kept | read_comments(own, under="paper")
 
 
 def _text(file: Path) -> str | None:

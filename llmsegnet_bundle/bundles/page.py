@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import dropwhile, islice, takewhile
 from typing import Any
 
 MOST = 60  # characters of a default; longer ones stand in the JSON
@@ -35,11 +36,18 @@ def settings_page(configs: Mapping[str, Mapping[str, Any]], comments: Mapping[st
     return "\n".join(parts)
 
 
-def read_comments(lines: Iterable[str]) -> dict[str, str]:
+def read_comments(lines: Iterable[str], under: str = "") -> dict[str, str]:
     """Return the comment of each id that has one: at the end of its line, or in full lines above it.
 
     Lines at the top of a file are its own.
+
+    Args:
+        lines: of a YAML file.
+        under: an id, for the ids below it; by default those of the file.
     """
+    if under:
+        below = dropwhile(lambda line: not line.startswith(f"{under}:"), lines)
+        lines = [line[2:] for line in takewhile(lambda line: line.startswith("  "), islice(below, 1, None))]
     comments: dict[str, str] = {}
     above: list[str] | None = None  # None at the top
     for line in lines:

@@ -19,6 +19,7 @@ from llmsegnet_bundle.sharing import find_bundle
 # where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 STEPS = ("initialize", "run")
+ARGUMENTS = {"dataset_dir": "source", "output_dir": "output", "bundle_root": "bundle"}  # id -> what gives it
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
@@ -47,7 +48,7 @@ def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray |
         file = Path(image) if is_path else store_image(image, affine, Path(folder))
         masks = Path(folder) / "masks"
         try:
-            segment_files(file, masks, bundle, show_progress=False, **settings)
+            segment_files(file, masks, bundle, **{"show_progress": False} | settings)
         except ValueError as error:
             raise ValueError(str(error).replace(str(file), str(image) if is_path else "image")) from None
         found = sorted(masks.glob("*_seg.nii.gz"))
@@ -59,7 +60,7 @@ def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray |
 
 
 def segment_files(
-    source: str | Path, output_dir: str | Path, bundle: str | Path = "left_atrium", **settings: Any
+    source: str | Path, output_dir: str | Path, /, bundle: str | Path = "left_atrium", **settings: Any
 ) -> ConfigParser:
     """Write the mask of each scan of a file or folder, as the bundle's inference.json does.
 
@@ -67,7 +68,7 @@ def segment_files(
         source: a scan or a folder of scans: `dataset_dir`.
         output_dir: gets `NAME_seg.nii.gz`.
         bundle: name or folder.
-        settings: other ids of inference.json, with the values to put over its own.
+        settings: other ids of inference.json than these three give, with the values to put over its own.
 
     Returns:
         The config, evaluated.
@@ -75,6 +76,8 @@ def segment_files(
     Raises:
         ValueError: when there is no such bundle or setting, a setting or a scan is bad: after the others are done.
     """
+    for name in settings.keys() & ARGUMENTS.keys():
+        raise ValueError(f"{name}: is given already, as {ARGUMENTS[name].upper()}; leave it out")
     config = read_inference(bundle, {"dataset_dir": str(source), "output_dir": str(output_dir)} | settings)
     evaluate_parts(config, STEPS)
     return config

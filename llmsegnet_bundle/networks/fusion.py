@@ -1,4 +1,4 @@
-"""Fusions of a text embedding into a network, each with a learnable balance (METHOD.md section 4)."""
+"""Fusions of a text embedding into a network, each with a learnable balance (docs/text.md)."""
 
 from collections.abc import Sequence
 

@@ -14,7 +14,7 @@ FUSIONS = ("spatial", "channel", "decoder", "head")
 
 
 class LLMSegNet(nn.Module):
-    """A segmentation network that knows a text about its organ (METHOD.md sections 2 to 4).
+    """A segmentation network that knows a text about its organ (docs/method.md).
 
     The text is a buffer, so that inference needs the image alone and the weights carry it.
 

@@ -37,7 +37,7 @@ class _UpCat(nn.Module):
 
 
 class UNet(EncoderDecoder):
-    """3-D U-Net: instance norm, max-pooling, trilinear up-sampling, skips by concatenation (METHOD.md section 2, T).
+    """3-D U-Net: instance norm, max-pooling, trilinear up-sampling, skips by concatenation.
 
     MONAI's BasicUNet itself halves the channels while up-sampling, has no dropout at the bottom alone, and halves every
     axis.

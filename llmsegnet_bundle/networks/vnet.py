@@ -45,7 +45,7 @@ class _DecoderStage(nn.Module):
 
 
 class VNet(EncoderDecoder):
-    """V-Net with 9,448,866 parameters at the default values (METHOD.md section 2, grade A).
+    """V-Net with 9,448,866 parameters at the default values (the authors').
 
     The biases of its transposed convolutions stay as they were drawn: the norm that follows subtracts them.
 

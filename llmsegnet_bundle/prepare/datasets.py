@@ -43,7 +43,7 @@ def data_set(name: str, modality: str = "flair", whole_tumor: bool = True) -> Da
     Args:
         name: left_atrium, pancreas_ct or brats19.
         modality: of brats19: flair, t1, t1ce, t2 or all.
-        whole_tumor: of brats19: label > 0 is class 1; False keeps 1 core, 2 edema, 3 enhancing (stored as 4).
+        whole_tumor: of brats19: label > 0 is class 1; False keeps 1 necrosis, 2 edema, 3 enhancing (stored as 4).
 
     Raises:
         ValueError: when there is none of this name.

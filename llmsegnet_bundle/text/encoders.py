@@ -14,7 +14,7 @@ from llmsegnet_bundle.text.models import load_pretrained, model_name, model_revi
 
 MODELS = ("sentence", "causal_lm", "token_ids")
 KINDS = (*MODELS, "bank", *CONTROLS)
-SHORTEST = 64  # ids of a text: the authors pad to 64, and to 96 where a text is longer (METHOD.md section 3)
+SHORTEST = 64  # ids of a text: the authors pad to 64, and to 96 where a text is longer
 MULTIPLE = 32
 
 
@@ -63,7 +63,7 @@ def encode_texts(texts: Sequence[str], source: str) -> tuple[Tensor, str]:
     """Return the L2-normalized mean of a frozen model's last hidden states, (N, E), and how it was pooled.
 
     Each text passes alone, so that its vector does not depend on its neighbors. Serves sentence encoders and causal
-    language models alike (METHOD.md section 3).
+    language models alike.
 
     Raises:
         ValueError: when the model cannot be loaded or a text is too long for it.
@@ -87,7 +87,7 @@ def encode_texts(texts: Sequence[str], source: str) -> tuple[Tensor, str]:
 def encode_token_ids(texts: Sequence[str], source: str) -> tuple[Tensor, str]:
     """Return each text's token ids, padded and min-max scaled to [0, 1], (N, E): no model runs.
 
-    As in the authors' snapshot (METHOD.md section 3, A). E is 64, or the next multiple of 32 that holds the longest
+    As in the authors' code. E is 64, or the next multiple of 32 that holds the longest
     text.
 
     Raises:

@@ -78,6 +78,14 @@ def test_command_writes_the_same_mask_quietly(bundle, image, expected, tmp_path,
     assert told.err == ""
 
 
+@pytest.mark.parametrize("name", ["dataset_dir", "output_dir", "bundle_root"])
+def test_what_is_given_already_is_refused(name, bundle, tmp_path):
+    with pytest.raises(ValueError, match=f"^{name}: is given already, as "):
+        segment_files(tmp_path, tmp_path / "masks", bundle, **{name: "other"})
+    with pytest.raises(ValueError, match=f"^{name}: is given already, as "):
+        llmsegnet_bundle.segment(np.zeros((8, 8, 8)), bundle, np.eye(4), **{name: "other"})
+
+
 @pytest.mark.slow
 def test_dicom_series_gets_its_mask_as_dicom_seg_too(bundle, tmp_path, caplog):
     series(tmp_path / "scans/a")

@@ -1,4 +1,4 @@
-"""A training step of the pair, as the package does it and as its peers do (METHOD.md section 6)."""
+"""A training step of the pair, as the package does it and as its peers do."""
 
 from collections.abc import Callable, Sequence
 
