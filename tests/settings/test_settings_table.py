@@ -1,6 +1,7 @@
 """The table of settings: what each may be, in which configs it is, and the pages that are made of it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,20 @@ def test_setting_is_told_with_all_that_is_known():
     assert "max_steps  " in tables.list_settings()
     with pytest.raises(ValueError, match="learning_rat: is no setting; did you mean learning_rate"):
         tables.describe_setting("learning_rat")
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_told_defaults_are_those_of_the_configs(bundle):
+    config = json.loads((bundle / "configs/train.json").read_text())
+    compared = 0
+    for setting in read_table().values():
+        value, default = config.get(setting.name), str(setting.default).replace(",000", "000")
+        numbers = isinstance(value, list) and value != [] and all(isinstance(one, int | float) for one in value)
+        if not (numbers or isinstance(value, int | float)) or re.search("GPU|`|bundle", default):
+            continue  # told in words
+        usual, _, others = default.partition(" (")
+        owns = dict(re.findall(r"(\w+) ([\d., ]+?)(?=, [a-z]|\)| with)", others))
+        own = owns.get(bundle.name.removesuffix("_ct"), owns.get("others") if bundle.name != "left_atrium" else None)
+        assert (own or usual).lower() == (", ".join(map(str, value)) if numbers else str(value).lower()), setting.name
+        compared += 1
+    assert compared > 15
