@@ -53,3 +53,10 @@ def spoiled(value, dtype=np.float32):
     voxels = np.zeros(SHAPE, dtype)
     voxels[1, 2, 3] = value
     return voxels
+
+
+def spoil_label(folder, change):
+    path = folder / "labelsTr/PHANTOM_001.nii.gz"
+    label = nib.load(path)
+    data, affine = change(np.asarray(label.dataobj).astype(np.float32), label.affine.copy())
+    nib.save(nib.Nifti1Image(data, affine), path)
