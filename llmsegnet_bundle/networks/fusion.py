@@ -26,7 +26,7 @@ class Fusion(nn.Module):
 
 
 class SpatialFusion(Fusion):
-    """F = x5 + balance * T with T = sigmoid(W2 W1 e), one map over the bottleneck's voxels (grades A and P).
+    """F = x5 + balance * T with T = sigmoid(W2 W1 e), one map over the bottleneck's voxels, as the authors have it.
 
     T is shared by all channels; for a bottleneck of another size than `grid` it is interpolated trilinearly.
 
@@ -53,7 +53,7 @@ class SpatialFusion(Fusion):
 
 
 class ChannelFusion(Fusion):
-    """F = x5 + balance * (g * x5 + o), a gain g and an offset o per channel, [g, o] = sigmoid(W2 W1 n(e)) (grade D).
+    """F = x5 + balance * (g * x5 + o), a gain g and an offset o per channel, [g, o] = sigmoid(W2 W1 n(e)).
 
     n scales e to mean 0 and variance 1. Free of the size of the bottleneck.
 
@@ -82,7 +82,7 @@ class ChannelFusion(Fusion):
 class DecoderFusion(Fusion):
     """The formula of `ChannelFusion` after every stage of the decoder, each with its own projection and balance.
 
-    A text that acts at several depths served VoxTell (61.5 against 55.1 Dice with one late stage). Grade D.
+    A text that acts at several depths served VoxTell (61.5 against 55.1 Dice with one late stage).
 
     Args:
         embedding_size: numbers of e, those of all classes in a row.
@@ -106,7 +106,7 @@ class HeadFusion(Fusion):
 
     The text e_c of a class and the mean of the bottleneck's voxels, which knows the scan, make the weights of the
     class's output channel; the background keeps the network's own. n is that of `ChannelFusion`. CLIP-Driven Universal
-    Model's idea with a single layer and a balance; grade D. A scan passes in windows, each with weights of its own.
+    Model's idea with a single layer and a balance. A scan passes in windows, each with weights of its own.
 
     Args:
         embedding_size: E, of one class.
