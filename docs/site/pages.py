@@ -7,7 +7,12 @@ from posixpath import dirname, join, normpath, relpath
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+}
 for bundle in ("left_atrium", "pancreas_ct", "brats19"):
     PAGES |= {f"bundles/{bundle}/docs/{name}.md": f"bundles/{bundle}/{name}.md" for name in ("README", "settings")}
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
