@@ -22,7 +22,7 @@ from llmsegnet_bundle.tools.phantom import write_phantom
 SCANS = 6
 SHIPPED, UNTRAINED = "left_atrium", ("pancreas_ct", "brats19")
 SMALL = {"crop": [48, 48, 48], "base_filters": 4, "spacing_mm": [1.25, 1.25, 1.25]}  # of those that ship no weights
-UNTRAINED_EPOCHS = 20  # 200 steps: they find something on any machine, after 60 not on each
+UNTRAINED_EPOCHS = 20  # 200 steps, until they find something: after 60 one found nothing on one machine
 MOST_DIFFERENT = 1e-3  # of the voxels of a mask
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 
