@@ -51,7 +51,7 @@ def test_large_scan_is_segmented_by_the_commands(tmp_path, monkeypatch):
     assert [row.split(",")[0] for row in (tmp_path / "scores/metrics.csv").read_text().splitlines()[1:]] == ["ct_1"] * 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["step", "arithmetic", "processes", "many"])
 def test_benchmark_prints_both_sides_and_their_ratio(what, capsys, monkeypatch):
     monkeypatch.setattr(table, "MANY", (9, 18))
