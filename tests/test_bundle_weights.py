@@ -19,13 +19,6 @@ SHORT = {"max_steps": 1, "validation": 0}
 
 
 @pytest.fixture(scope="module")
-def scans(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scans")
-    write_phantom(folder, scans=4, size=(56, 56, 52), spacing_mm=0.625)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def trained(scans, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     run(["train"], scans, folder, **OTHER)

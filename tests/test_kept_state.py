@@ -16,16 +16,8 @@ from monai.networks.nets import BasicUNet
 from llmsegnet_bundle.__main__ import main
 from llmsegnet_bundle.locks import locked
 from llmsegnet_bundle.networks.weights import read_description, write_weights
-from llmsegnet_bundle.tools.phantom import write_phantom
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scans")
-    write_phantom(folder, scans=4, size=(56, 56, 52), spacing_mm=0.625)
-    return folder
 
 
 def train(scans, folder, **overrides):

@@ -9,7 +9,6 @@ from bundle_runs import BUNDLE, BUNDLES, prepared
 from ignite.engine import Events
 
 from llmsegnet_bundle.precision import has_bf16
-from llmsegnet_bundle.tools.phantom import write_phantom
 
 CONFIGS = [["train"], ["train_supervised"], ["train", "paper"], ["train_supervised", "paper"]]
 OTHERS = [(names, bundle) for bundle in BUNDLES for names in CONFIGS if (names, bundle) != (CONFIGS[0], BUNDLE)]
@@ -19,13 +18,6 @@ STEPS = {"max_steps": 3, "val_interval": 3, "validation": 0, "labeled": 2}
 def marked(case):
     names, bundle = case
     return pytest.param(names, bundle, id=f"{bundle.name} {'+'.join(names)}", marks=pytest.mark.slow)
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scans")
-    write_phantom(folder, scans=4, size=(56, 56, 52), spacing_mm=0.625)
-    return folder
 
 
 def three_steps(names, bundle, scans, folder, **settings):

@@ -19,7 +19,7 @@ from llmsegnet_bundle.sharing import find_bundle
 # where pydicom is installed it would tell, at each loading, of a decoder on the GPU that is not
 logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 STEPS = ("initialize", "run")
-ARGUMENTS = {"dataset_dir": "source", "output_dir": "output", "bundle_root": "bundle"}  # id -> what gives it
+ARGUMENTS = {"dataset_dir": "SOURCE", "output_dir": "OUTPUT", "bundle_root": "BUNDLE"}  # id -> what gives it
 
 
 def segment(image: Any, bundle: str | Path = "left_atrium", affine: np.ndarray | None = None, **settings: Any) -> Any:
@@ -76,8 +76,9 @@ def segment_files(
     Raises:
         ValueError: when there is no such bundle or setting, a setting or a scan is bad: after the others are done.
     """
-    for name in settings.keys() & ARGUMENTS.keys():
-        raise ValueError(f"{name}: is given already, as {ARGUMENTS[name].upper()}; leave it out")
+    for name, argument in ARGUMENTS.items():
+        if name in settings:
+            raise ValueError(f"{name}: is given already, as {argument}; leave it out")
     config = read_inference(bundle, {"dataset_dir": str(source), "output_dir": str(output_dir)} | settings)
     evaluate_parts(config, STEPS)
     return config
