@@ -3,6 +3,8 @@
 # PIP_ARGS goes to pip, as in: make test PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple"
 PYTHON ?= python3
 PIP_ARGS ?=
+# a test file a core at a time
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test slow long lowest newest docs dist zoo label label-demo
 demo: .venv/ready
@@ -14,10 +16,10 @@ label-demo: .venv-label/ready
 	.venv-label/bin/python -m llmsegnet_bundle label_demo
 
 test: .venv/ready
-	.venv/bin/python -m pytest
+	$(PYTEST)
 
 slow: .venv/ready
-	.venv/bin/python -m pytest -m slow --durations=25
+	$(PYTEST) -m slow --durations=25
 
 long: .venv/ready
 	.venv/bin/python tests/write_robustness.py

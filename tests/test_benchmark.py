@@ -48,7 +48,9 @@ def test_large_scan_is_segmented_by_the_commands(tmp_path, monkeypatch):
     given = {"model_file": tmp_path / "model.pt", "classes": 3, "spacing_mm": (1.0, 1.0, 1.0)}
     assert big.segment(tmp_path, bundle, given).memory_gb > 0.2
     assert big.evaluate(tmp_path, bundle, given | {"class_names": ("background", "one", "two")}).memory_gb > 0.2
-    assert [row.split(",")[0] for row in (tmp_path / "scores/metrics.csv").read_text().splitlines()[1:]] == ["ct_1"] * 2
+    assert [
+        row.split(",")[0] for row in (tmp_path / "scores/metrics.csv").read_text(encoding="utf-8").splitlines()[1:]
+    ] == ["ct_1"] * 2
 
 
 @pytest.mark.long

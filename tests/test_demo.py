@@ -39,7 +39,7 @@ def test_committed_table_is_of_the_settings_of_the_demo():
 
 def test_command_is_shown_and_logged(tmp_path, capsys):
     assert show(["sh", "-c", "echo worked; echo failed >&2; exit 3"], tmp_path / "log.txt") == 3
-    assert (tmp_path / "log.txt").read_text() == capsys.readouterr().out == "worked\nfailed\n"
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8") == capsys.readouterr().out == "worked\nfailed\n"
 
 
 def test_demo_without_a_bundle_ends_with_one_line(tmp_path, monkeypatch):

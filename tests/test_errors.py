@@ -126,7 +126,7 @@ def test_fault_of_the_program_keeps_its_traceback(monkeypatch):
 
 def handle_badly():
     try:
-        Path("/absent/a").read_text()
+        Path("/absent/a").read_text(encoding="utf-8")
     except OSError:
         return {}["a"]
 

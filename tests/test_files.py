@@ -14,7 +14,7 @@ def test_file_is_replaced_whole_and_synced_before(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda handle: done.append((tmp_path / "a").exists()))
     with whole_file(tmp_path / "new/../a") as part:
         part.write_text("content")
-    assert (tmp_path / "a").read_text() == "content"
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "content"
     assert done == [False, True]  # the file before it is renamed, then its folder
 
 
@@ -35,7 +35,7 @@ def test_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
     (tmp_path / "a").write_text("old")
     with pytest.raises(KeyError, match="mine"):
         write_and_fail(tmp_path / "a", KeyError("mine"))
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a", "old")]
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [("a", "old")]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
@@ -72,7 +72,7 @@ def test_texts_are_written_all_or_none(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.replace", refuse)
     with pytest.raises(ValueError, match=r"cannot be written \(Read-only file system\)"):
         write_texts(tmp_path, {"a": "3", "b": "4"})
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "1", "b": "2"}
+    assert {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()} == {"a": "1", "b": "2"}
 
 
 def test_place_that_is_no_folder_is_told(tmp_path):
@@ -87,4 +87,4 @@ def test_second_name_for_what_has_it_leaves_nothing_beside(tmp_path):
     for _ in range(2):  # the second time both names are one file, and a rename does nothing
         link_file(tmp_path / "a", tmp_path / "b")
         assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
-    assert (tmp_path / "b").read_text() == "content"
+    assert (tmp_path / "b").read_text(encoding="utf-8") == "content"

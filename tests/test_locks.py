@@ -41,7 +41,7 @@ def test_killed_process_leaves_no_lock_behind(tmp_path):
     assert done.returncode == -9
     assert [file.name for file in tmp_path.iterdir()] == [".training.lock"]
     with hold(tmp_path):
-        assert (tmp_path / ".training.lock").read_text() == str(os.getpid())
+        assert (tmp_path / ".training.lock").read_text(encoding="utf-8") == str(os.getpid())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -37,7 +37,7 @@ def test_two_nodes_train_and_validate_together(tmp_path):
             environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
             running.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
     ended = [node.wait(timeout=600) for node in running]
-    told = [(tmp_path / f"node{node}.log").read_text() for node in range(2)]
+    told = [(tmp_path / f"node{node}.log").read_text(encoding="utf-8") for node in range(2)]
     assert ended == [0, 0], told
     assert "val_mean_dice" in told[0]
     assert "val_mean_dice" not in told[1]  # one process of all speaks

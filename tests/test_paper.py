@@ -91,7 +91,7 @@ def test_the_rest_of_the_assembled_config_is_the_paper(scans, tmp_path):
     assert get("select") == "best"
     assert get("spacing_mm") == [0.625] * 3
     assert [group["lr"] for group in get("alpha_optimizer").param_groups] == [0.05]
-    assert json.loads((BUNDLE / "configs/paper.json").read_text())["crop"] == [112, 112, 80]
+    assert json.loads((BUNDLE / "configs/paper.json").read_text(encoding="utf-8"))["crop"] == [112, 112, 80]
     image = get("train#dataset").image(0)
     assert (image.min(), image.max()) == (0, 1)  # min-max of the scan
     assert image.shape[1:] == (60, 56, 52)

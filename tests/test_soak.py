@@ -30,7 +30,7 @@ def test_memory_and_handles_stay_flat(what, places, tmp_path, record_property):
     done = warm.run(f"soaked:{what}", work, tmp_path, tmp_path / "logs", limit_s=3600)
     warm.close()
     assert done.status == 0, done.err
-    looks = json.loads((tmp_path / "looks.json").read_text())
+    looks = json.loads((tmp_path / "looks.json").read_text(encoding="utf-8"))
     assert len(looks) >= TURNS // EVERY - 1
     first, last = looks[1], looks[-1]
     told = [

@@ -33,7 +33,7 @@ class FakeCommands:
         self.done = []
 
     def __call__(self, command, log):
-        arguments = json.loads(Path(command[-1]).read_text())
+        arguments = json.loads(Path(command[-1]).read_text(encoding="utf-8"))
         folder, stage = Path(arguments["output_dir"]).parent, Path(command[-1]).stem
         key = (f"{folder.parent.name}/{folder.name}", stage)
         self.done.append(key)

@@ -47,7 +47,7 @@ def test_stopped_run_goes_on_where_it_was(stage, again, tmp_path):
     plan = plan_of(tmp_path, variant("a"), variant("b"), seeds=(1,))
     with pytest.raises(ValueError, match="stopped in b, seed 1; the same command continues"):
         do(plan, FakeCommands({("b/seed1", stage): Stopped()}))
-    assert "| a | 1 of 1 | 70.0 |" in (tmp_path / "table.md").read_text()
+    assert "| a | 1 of 1 | 70.0 |" in (tmp_path / "table.md").read_text(encoding="utf-8")
     commands = FakeCommands()
     do(plan, commands)
     assert commands.done == [("b/seed1", stage) for stage in again]
@@ -61,7 +61,7 @@ def test_failed_run_keeps_no_other_from_its_own(tmp_path):
     assert str(told.value).splitlines()[1:] == ["b, seed 1: not run, as it starts from a, which failed"]
     done = [run for run, stage in commands.done if stage == "evaluating"]
     assert done == ["c/seed1", "a/seed2", "b/seed2", "c/seed2"]
-    assert "| a | 1 of 2 |" in (tmp_path / "table.md").read_text()
+    assert "| a | 1 of 2 |" in (tmp_path / "table.md").read_text(encoding="utf-8")
 
 
 def test_damaged_scores_are_told_before_anything_runs(tmp_path):
@@ -79,7 +79,7 @@ def test_time_left_is_that_of_the_finished_runs_of_a_variant(tmp_path):
     do(plan_of(tmp_path, variant("a"), variant("b"), seeds=(1,)), FakeCommands())
     for name, seconds in (("a", 3600), ("b", 600)):
         file = tmp_path / name / "seed1/variant.json"
-        record = json.loads(file.read_text())
+        record = json.loads(file.read_text(encoding="utf-8"))
         for session in record["sessions"]:
             session["seconds"] = seconds / 2
         file.write_text(json.dumps(record))
@@ -143,7 +143,7 @@ def test_true_runs_are_stopped_continued_and_compared(tmp_path):
     command = [sys.executable, "-m", "llmsegnet_bundle", "ablate", str(plan)]
     log = out / "labels-alone/seed1/log.txt"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as process:
-        while process.poll() is None and not (log.is_file() and "s a step" in log.read_text()):
+        while process.poll() is None and not (log.is_file() and "s a step" in log.read_text(encoding="utf-8")):
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)  # SIGINT is ignored where the tests run in the background
         told, _ = process.communicate()
@@ -152,9 +152,9 @@ def test_true_runs_are_stopped_continued_and_compared(tmp_path):
     assert (out / "labels-alone/seed1/checkpoints/last.pt").is_file()
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "continuing from step" in log.read_text()
-    table = json.loads((out / "table.json").read_text())["variants"]
+    assert "continuing from step" in log.read_text(encoding="utf-8")
+    table = json.loads((out / "table.json").read_text(encoding="utf-8"))["variants"]
     assert [(row["seeds"], row["cases"], row["steps"]) for row in table.values()] == [([1], 1, 12)] * 2
     assert table["co-training"]["against_first"]["n"] == 1
-    settings = json.loads((out / "co-training/seed1/eval/run.json").read_text())["settings"]
+    settings = json.loads((out / "co-training/seed1/eval/run.json").read_text(encoding="utf-8"))["settings"]
     assert (settings["text_embedding"], settings["clamp_noise"], settings["seed"]) == ("none", True, 1)

@@ -13,11 +13,13 @@ def test_commands_lay_evaluation_over_the_overrides_of_the_training(tmp_path):
     for stage in run.stages_left:
         run.do(stage, FakeCommands())
     folder = tmp_path / "a/seed2"
-    training, evaluating = (json.loads((folder / f"{stage}.json").read_text()) for stage in ("training", "evaluating"))
+    training, evaluating = (
+        json.loads((folder / f"{stage}.json").read_text(encoding="utf-8")) for stage in ("training", "evaluating")
+    )
     own = {"output_dir": str(folder / "eval"), "ckpt_dir": str(folder / "checkpoints"), "seed": 2}
     assert training.items() >= (own | {"resume": True}).items()
     assert training["config_file"] == ["a.json", str(folder / "overrides.json")]
-    assert json.loads((folder / "overrides.json").read_text()) == {"x": "2", "y": None}
+    assert json.loads((folder / "overrides.json").read_text(encoding="utf-8")) == {"x": "2", "y": None}
     assert evaluating.items() >= (own | {"stride_voxel": "half"}).items()
     assert [Path(file).name for file in evaluating["config_file"]] == ["a.json", "overrides.json", "evaluate.json"]
 
@@ -29,7 +31,7 @@ def test_record_tells_settings_commit_and_sessions(tmp_path):
     run.do("training", FakeCommands())
     assert run.stages_left == Run(plan, plan.variants[0], 2).stages_left == ["evaluating"]
     run.do("evaluating", FakeCommands())
-    record = json.loads((tmp_path / "a/seed2/variant.json").read_text())
+    record = json.loads((tmp_path / "a/seed2/variant.json").read_text(encoding="utf-8"))
     assert (record["variant"], record["seed"], record["settings"]["x"]) == ("a", 2, [1, 1])
     first, second = record["sessions"]
     assert (first["stage"], second["stage"], first["status"]) == ("training", "evaluating", 0)

@@ -37,7 +37,7 @@ def test_table_has_mean_std_and_paired_differences(tmp_path):
         first, second = csv.DictReader(text)
     assert (float(first["mean"]), first["difference"], first["steps"]) == (pytest.approx(0.7), "", "10")
     assert [float(second[key]) for key in ("difference", "low", "high")] == pytest.approx([0.125, 0.1, 0.15])
-    entry = json.loads((tmp_path / "table.json").read_text())["variants"]["b|c"]
+    entry = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))["variants"]["b|c"]
     assert entry["by_seed"] == pytest.approx([0.75, 0.9])
     assert entry["against_first"]["seeds"] == [1, 2]
 

@@ -24,7 +24,7 @@ def test_output_goes_to_the_log_and_status_comes_back(tmp_path):
     with Commands() as commands:
         assert commands([sys.executable, "-c", "print('one')"], log) == 0
         assert commands([sys.executable, "-c", "import sys; sys.exit('two')"], log) == 1
-    assert log.read_text() == "one\ntwo\n"
+    assert log.read_text(encoding="utf-8") == "one\ntwo\n"
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_signal_is_passed_on_and_nothing_starts_after_it(sent, seen, tmp_path, c
     log, before = tmp_path / "log.txt", signal.getsignal(sent)
 
     def stop_when_ready():
-        while not (log.is_file() and "ready" in log.read_text()):
+        while not (log.is_file() and "ready" in log.read_text(encoding="utf-8")):
             time.sleep(0.02)
         os.kill(os.getpid(), sent)
 
@@ -55,7 +55,7 @@ def test_signal_is_passed_on_and_nothing_starts_after_it(sent, seen, tmp_path, c
             commands([sys.executable, "-c", PATIENT], log)
         with pytest.raises(Stopped):
             commands([sys.executable, "-c", "print('after')"], log)
-    assert log.read_text() == f"ready\nsaved at {seen}\n"
+    assert log.read_text(encoding="utf-8") == f"ready\nsaved at {seen}\n"
     assert "stopping" in capsys.readouterr().out
     assert signal.getsignal(sent) == before
 

@@ -16,7 +16,7 @@ def test_scripted_annotator_gets_through(tmp_path):
     subprocess.run(
         [python, "-m", "llmsegnet_bundle", "label_demo", tmp_path / "demo"], check=True
     )  # refuses what is wrong
-    seen = {one["step"]: one["seen"] for one in json.loads((tmp_path / "demo/seen.json").read_text())}
+    seen = {one["step"]: one["seen"] for one in json.loads((tmp_path / "demo/seen.json").read_text(encoding="utf-8"))}
     assert {
         "infer left_atrium",
         "infer pancreas_ct",

@@ -18,7 +18,7 @@ def test_app_has_the_bundles_and_what_they_learned_stays(tmp_path):
     assert (place / "models/model.pt").read_bytes() == b"learned"
     names = [
         node.names[0].name
-        for node in ast.walk(ast.parse((app / "main.py").read_text()))
+        for node in ast.walk(ast.parse((app / "main.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom)
     ]
     assert names == ["stand_in", "LabelApp"]

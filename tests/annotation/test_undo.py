@@ -27,11 +27,11 @@ def test_undo_brings_the_weights_before_and_the_next_training_starts_from_them(t
     trained(tmp_path, 2.0)
     assert str(tmp_path / "models/model.pt") in undo_training(tmp_path)
     assert weight(tmp_path) == 1.0
-    assert json.loads((tmp_path / "models/model.json").read_text())["run_id"] == "1.0"
+    assert json.loads((tmp_path / "models/model.json").read_text(encoding="utf-8"))["run_id"] == "1.0"
     state = tmp_path / "checkpoints/train"
     assert not (state / "last.pt").exists()
     assert not (state / "last_one_before.pt").exists()
-    assert [file.read_text() for file in state.glob("last_undone_*.pt")] == ["2.0"]
+    assert [file.read_text(encoding="utf-8") for file in state.glob("last_undone_*.pt")] == ["2.0"]
 
 
 def test_second_undo_takes_the_undo_back(tmp_path):

@@ -180,10 +180,10 @@ def test_damaged_memory_is_forgotten_and_all_is_read_again(content, tmp_path, mo
     lists = from_folder(folder(tmp_path), validation=2, labeled=2)
     memory = tmp_path / "cache/checked.json"
     check_scans(lists, cache_dir=memory.parent)
-    before = json.loads(memory.read_text())
+    before = json.loads(memory.read_text(encoding="utf-8"))
     memory.write_text(content.replace("MARK", next(iter(before))))
     check_scans(lists, cache_dir=memory.parent)
-    assert json.loads(memory.read_text()) == before
+    assert json.loads(memory.read_text(encoding="utf-8")) == before
 
 
 @pytest.mark.slow

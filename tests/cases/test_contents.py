@@ -47,9 +47,9 @@ def test_damaged_memory_of_hashes_is_forgotten(content, tmp_path):
     lists = {"labeled": [case(tmp_path, "x")]}
     first = contents(lists, tmp_path / "cache")
     memory = tmp_path / "cache/contents.json"
-    memory.write_text(content.replace("MARK", next(iter(json.loads(memory.read_text())))))
+    memory.write_text(content.replace("MARK", next(iter(json.loads(memory.read_text(encoding="utf-8"))))))
     assert contents(lists, tmp_path / "cache") == first
-    assert set(json.loads(memory.read_text()).values()) == set(first["labeled"][0][1:])
+    assert set(json.loads(memory.read_text(encoding="utf-8")).values()) == set(first["labeled"][0][1:])
 
 
 def test_label_of_an_unlabeled_scan_is_none_of_its_content(tmp_path):

@@ -243,7 +243,10 @@ def test_lists_of_the_field_make_their_splits(tmp_path, train, test, sizes):
     train, test = SHARED / "splits" / train, SHARED / "splits" / test
     folder(
         tmp_path,
-        [name.replace("image", "PANCREAS_") for name in (train.read_text(encoding="utf-8") + test.read_text()).split()],
+        [
+            name.replace("image", "PANCREAS_")
+            for name in (train.read_text(encoding="utf-8") + test.read_text(encoding="utf-8")).split()
+        ],
     )
     (file,) = make_split(tmp_path, tmp_path / "split.json", 6, validation=0, test=test, train=train)
     read = from_file(file, tmp_path)

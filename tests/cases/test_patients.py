@@ -20,7 +20,7 @@ def hearts(root, patients=12, frames=(1, 12), labels=True):
 
 
 def lists_of(file):
-    lists = json.loads(file.read_text())
+    lists = json.loads(file.read_text(encoding="utf-8"))
     return {part: [case_name(item["image"]) for item in items] for part, items in lists.items()}
 
 

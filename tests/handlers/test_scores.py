@@ -51,7 +51,9 @@ def test_handler_writes_the_files_of_a_table(tmp_path, capsys):
         table.add(name, *maps, (1.0, 2.0, 3.0), CLASSES, {"whole": [1, 2]})
     table.write(tmp_path / "expected")
     for name in ("metrics.csv", "summary.json"):
-        assert (tmp_path / "out" / name).read_text(encoding="utf-8") == (tmp_path / "expected" / name).read_text()
+        assert (tmp_path / "out" / name).read_text(encoding="utf-8") == (tmp_path / "expected" / name).read_text(
+            encoding="utf-8"
+        )
     assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["heart"]["missed"] == 1
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in printed] == ["heart", "tumor", "whole", "case by case"]

@@ -37,7 +37,7 @@ def test_weights_whose_description_is_damaged_are_kept_too(spoil, tmp_path):
     (tmp_path / "model.json").write_text(spoil)
     kept = keep_weights(tmp_path / "model.pt", tmp_path, "me")
     assert value(kept) == 1
-    assert kept.with_suffix(".json").read_text() == spoil
+    assert kept.with_suffix(".json").read_text(encoding="utf-8") == spoil
 
 
 def test_weights_that_someone_put_beside_the_runs_description_are_kept(tmp_path):
@@ -62,7 +62,7 @@ def test_command_puts_them_back_and_keeps_what_lay_there(tmp_path, monkeypatch, 
     monkeypatch.setattr(sys, "argv", shlex.split(told.split("is kept: ")[1])[2:])
     main()
     assert value(model) == 2
-    assert json.loads(model.with_suffix(".json").read_text())["run_id"] == "me"
+    assert json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))["run_id"] == "me"
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def trained(folder):
     (folder / "cut/last_one_before.pt").unlink(missing_ok=True)
     torch.save({"step": 1}, folder / "odd/last.pt")
     (folder / "odd/model.json").write_text("{")
-    content = json.loads((folder / "described/model.json").read_text())
+    content = json.loads((folder / "described/model.json").read_text(encoding="utf-8"))
     write_json(folder / "described/model.json", content | {"sha256": "0" * 64})
 
 

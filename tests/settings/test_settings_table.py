@@ -99,7 +99,7 @@ def test_setting_is_told_with_all_that_is_known():
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_told_defaults_are_those_of_the_configs(bundle):
-    config = json.loads((bundle / "configs/train.json").read_text())
+    config = json.loads((bundle / "configs/train.json").read_text(encoding="utf-8"))
     compared = 0
     for setting in read_table().values():
         value, default = config.get(setting.name), str(setting.default).replace(",000", "000")

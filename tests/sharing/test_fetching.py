@@ -36,7 +36,7 @@ def test_zip_is_fetched_by_url_or_path_under_the_name_given(as_url, bundle, cach
     file = packed(bundle)
     found = download_bundle("mine", file.as_uri() if as_url else str(file), file_sha256(file))
     assert found == cache / "mine"
-    assert (found / "LICENSE").read_text() == "free"
+    assert (found / "LICENSE").read_text(encoding="utf-8") == "free"
     assert [path.name for path in cache.iterdir()] == ["mine"]
 
 

@@ -49,7 +49,7 @@ def test_weights_are_halves_in_three_forms_and_described(unpacked):
 
 def test_manifest_and_large_files_hold_the_digests(unpacked):
     check_manifest(unpacked)
-    told = json.loads((unpacked / "manifest.json").read_text())["sha256"]
+    told = json.loads((unpacked / "manifest.json").read_text(encoding="utf-8"))["sha256"]
     assert told["models/model.pt"] == file_sha256(unpacked / "models/model.pt")
     large = read_mapping(unpacked / "large_files.yml")["large_files"]
     assert large[0] == {
@@ -74,11 +74,11 @@ def test_what_is_not_fit_to_share_is_refused(left_atrium, packed, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(left_atrium, copy)
     text = copy / "text/texts.yaml"
-    text.write_text(text.read_text() + f"# {Path.home()}/secret\n")
+    text.write_text(text.read_text(encoding="utf-8") + f"# {Path.home()}/secret\n")
     with pytest.raises(ValueError, match=r"texts\.yaml tells the path .* of this machine"):
         package_bundle(copy, tmp_path / "out")
     metadata = copy / "configs/metadata.json"
-    metadata.write_text(metadata.read_text().replace('"num_channels": 2', '"num_channels": 4'))
+    metadata.write_text(metadata.read_text(encoding="utf-8").replace('"num_channels": 2', '"num_channels": 4'))
     with pytest.raises(ValueError, match=r"model\.pt has classes 2, the metadata say 4; set classes in .*yaml"):
         package_bundle(copy, tmp_path / "out")
     (copy / "models/model.pt").unlink()

@@ -81,6 +81,6 @@ def test_onnx_agrees(zoo_copy, tmp_path):
 
 def test_packed_configs_hold_no_place_of_this_machine(zoo_copy):
     _, folder = zoo_copy
-    told = json.loads((folder / "configs/inference.json").read_text())
+    told = json.loads((folder / "configs/inference.json").read_text(encoding="utf-8"))
     assert told["bundle_root"] == "."
     assert told["dataset_dir"].startswith("/workspace/data")

@@ -66,7 +66,7 @@ def test_existing_file_and_silent_model_are_refused(tmp_path):
     (tmp_path / "t.yaml").write_text("mine")
     with pytest.raises(ValueError, match=r"t\.yaml exists; remove it"):
         describe_organ(tmp_path / "t.yaml", "liver", "CT", ToyModel())
-    assert (tmp_path / "t.yaml").read_text() == "mine"
+    assert (tmp_path / "t.yaml").read_text(encoding="utf-8") == "mine"
 
 
 def test_template_asks_what_the_texts_need():

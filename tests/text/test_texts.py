@@ -56,7 +56,7 @@ def test_edit_of_written_texts_is_noticed(texts, tmp_path):
     file.write_text(yaml.dump(told | {"texts": texts, "texts_sha256": texts_sha256(texts)}, width=9, sort_keys=False))
     assert read_texts(file)["edited"] is False
     assert "texts_sha256" not in read_texts(file)
-    file.write_text(file.read_text().replace("Bright", "Dark"))
+    file.write_text(file.read_text(encoding="utf-8").replace("Bright", "Dark"))
     assert read_texts(file)["edited"] is True
 
 

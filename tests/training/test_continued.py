@@ -159,8 +159,11 @@ def test_validation_without_foreground_scores_nothing_and_the_run_continues(sele
     told = capfd.readouterr()
     assert "continuing from step 2" in told.out
     assert "step/s" not in told.err  # show_progress is False
-    assert json.loads((tmp_path / "ckpt/model.json").read_text())["selection"] == {"select": "last", "step": 4}
-    assert json.loads((tmp_path / "out/run.json").read_text())["selection"] is None
+    assert json.loads((tmp_path / "ckpt/model.json").read_text(encoding="utf-8"))["selection"] == {
+        "select": "last",
+        "step": 4,
+    }
+    assert json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))["selection"] is None
 
 
 @pytest.mark.slow

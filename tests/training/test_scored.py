@@ -40,7 +40,9 @@ def test_supervised_training_is_evaluated_by_the_same_overlay(scans, tmp_path):
     assert (tmp_path / "out/PHANTOM_004_seg.nii.gz").is_file()
     evaluate(tmp_path / "out", scans / "labelsTr", tmp_path / "again", ("background", "left atrium"), workers=1)
     for name in ("metrics.csv", "summary.json"):
-        assert (tmp_path / "again" / name).read_text(encoding="utf-8") == (tmp_path / "out" / name).read_text()
+        assert (tmp_path / "again" / name).read_text(encoding="utf-8") == (tmp_path / "out" / name).read_text(
+            encoding="utf-8"
+        )
 
 
 def test_evaluation_scores_the_masks_that_inference_writes(scans, tmp_path):
@@ -63,7 +65,7 @@ def test_paper_over_the_evaluation_is_its_protocol(scans, tmp_path):
     flow = prepared(["train", "evaluate", "paper"], scans, tmp_path, **given)
     inferer = flow.parser.get_parsed_content("validate#evaluator").inferer.probs
     assert (inferer.stride_voxel, inferer.mode, inferer.alternate) == ([24, 24, 24], "constant", False)
-    assert json.loads((BUNDLE / "configs/paper.json").read_text())["stride_voxel"] == [18, 18, 4]
+    assert json.loads((BUNDLE / "configs/paper.json").read_text(encoding="utf-8"))["stride_voxel"] == [18, 18, 4]
 
 
 def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
