@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from monai.inferers import Inferer
 
-from llmsegnet_bundle.annotation.doubts import DOUBTS, doubts
 from llmsegnet_bundle.annotation.ranking import describe
 from llmsegnet_bundle.annotation.scorer import ScanScorer
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.inference import MapInferer
+from llmsegnet_bundle.inference.doubts import DOUBTS, doubts
 from llmsegnet_bundle.metrics.case import class_dice
 from llmsegnet_bundle.networks.weights import read_description
 from llmsegnet_bundle.scans import case_name, read_classes, read_image

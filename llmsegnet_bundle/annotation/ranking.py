@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from llmsegnet_bundle.annotation.doubts import DOUBTS
+from llmsegnet_bundle.inference.doubts import DOUBTS
 
 RESAMPLES = 10_000
 PICKED = (5, 10, 20)  # scans

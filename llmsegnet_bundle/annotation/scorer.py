@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
-from llmsegnet_bundle.annotation.doubts import doubts
+from llmsegnet_bundle.inference.doubts import doubts
 from llmsegnet_bundle.inference.segmenter import evaluate_parts, read_inference
 from llmsegnet_bundle.scans import PathLike
 

@@ -12,6 +12,7 @@ from monai.inferers import Inferer
 from torch import nn
 from tqdm import tqdm
 
+from llmsegnet_bundle.inference.doubts import doubts
 from llmsegnet_bundle.loading import TwoStreamDataset
 from llmsegnet_bundle.networks.start import start_from
 
@@ -26,6 +27,11 @@ class ScanTargets:
     pair learns from to the end (noisy student, Xie et al., CVPR 2020); it is part of the state, so that a continued run
     learns from the targets that it had.
 
+    With `reliable` below 1 crops are drawn from that share of the unlabeled scans alone (of each organ's, where there
+    are several): those whose answers have the least `soft_gap` of `inference.doubts`, chosen anew each time. Scans
+    that the networks get wrong as a whole teach them their errors (ST++, Yang et al., CVPR 2022, leaves them out by how
+    much the masks of a training's stages differ).
+
     Args:
         dataset: gets the targets; workers that draw crops from it start anew.
         network: the pair, or its average.
@@ -36,9 +42,11 @@ class ScanTargets:
         start: steps before the first.
         teacher: weights of a network like this one, as those of `start_from`; None for the pair itself.
         crops: of unlabeled scans in a step; without any no scan is answered.
+        reliable: share of the unlabeled scans that are learned from, above 0, at most 1; "crop" learns from all.
 
     Raises:
-        ValueError: when `kind` is another word, `every` is below 1, or `teacher` goes with "crop".
+        ValueError: when `kind` is another word, `every` is below 1, `reliable` is not in (0, 1], or `teacher` goes with
+            "crop".
     """
 
     def __init__(
@@ -51,15 +59,18 @@ class ScanTargets:
         start: int = 0,
         teacher: str | Sequence[str] | None = None,
         crops: int = 1,
+        reliable: float = 1.0,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"targets: must be {', '.join(KINDS)}, got {kind!r}")
         if every < 1:
             raise ValueError(f"target_every: must be at least 1, got {every}")
+        if not 0 < reliable <= 1:
+            raise ValueError(f"reliable: must be above 0 and at most 1, got {reliable}")
         if teacher and kind == "crop":
             raise ValueError("teacher: answers on whole scans; give --targets scan_mean or scan")
         self.dataset, self.network, self.inferer = dataset, network, inferer
-        self.kind, self.start, self.crops = kind, start, crops
+        self.kind, self.start, self.crops, self.reliable = kind, start, crops, reliable
         self.every: float = every
         self.teacher: nn.Module | None = None
         if teacher:
@@ -93,17 +104,25 @@ class ScanTargets:
         assert self.teacher is not None
         began, scans = time.monotonic(), range(self.dataset.labeled, len(self.dataset))
         self.teacher.eval()
+        gaps: dict[int, dict[int, float]] = {}  # organ -> scan -> doubt
         for scan in scans:
             organ = self.dataset.organ(scan)
             text = () if organ is None else (organ[None],)
             probs = self.inferer(self.dataset.image(scan)[None].to(engine.state.device), self.teacher, *text)[0]
+            if self.reliable < 1:
+                gaps.setdefault(0 if organ is None else int(organ), {})[scan] = doubts(probs)["soft_gap"]
             if self.kind == "scan_mean":
                 alpha, beta = probs.chunk(2)
                 probs = ((alpha + beta) / 2).repeat(2, 1, 1, 1)
             self.dataset.set_target(scan, probs)
+        if self.reliable < 1:
+            self.dataset.trust([scan for of_organ in gaps.values() for scan in self._least(of_organ)])
         if self.renewal < 0:
             again = f", every {self.every} steps" if self.every < math.inf else ""
             tqdm.write(f"targets of {len(scans)} unlabeled scans in {time.monotonic() - began:.0f} s{again}")
+
+    def _least(self, gaps: dict[int, float]) -> list[int]:
+        return sorted(sorted(gaps, key=gaps.__getitem__)[: math.ceil(self.reliable * len(gaps))])
 
     def _draw_anew(self, engine: Workflow) -> None:
         # worker processes have copies of the dataset as it was, and batches ahead: new ones begin at this step

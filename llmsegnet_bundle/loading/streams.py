@@ -61,6 +61,7 @@ class TwoStreamDataset(Dataset):
             raise ValueError("cache_mode: disk needs a folder; give a --cache_dir that is not none")
         self.data = [*data, *unlabeled]
         self.labeled = len(data)
+        self.trusted: Sequence[int] = range(self.labeled, len(self.data))
         self.transform = transform
         self.device = torch.device(device)
         self.first_random = transform.get_index_of_first(
@@ -97,6 +98,8 @@ class TwoStreamDataset(Dataset):
 
     def __getitem__(self, index: tuple[int, int]) -> dict[str, Tensor]:
         scan, seed = index
+        if scan >= self.labeled and scan not in self.trusted:
+            scan = self.trusted[seed % len(self.trusted)]
         self.transform.set_random_state(seed=seed)
         target = {"target": self.targets[scan]} if scan in self.targets else {}
         item: Any = self.scans[scan] | target
@@ -113,6 +116,10 @@ class TwoStreamDataset(Dataset):
     def set_target(self, scan: int, probs: Tensor) -> None:
         """Keep probabilities (2C, H, W, D) with a scan, so that its crops have them too, under "target"."""
         self.targets[scan] = probs.to(self.device, torch.float16)
+
+    def trust(self, scans: Sequence[int]) -> None:
+        """Draw the unlabeled crops from these scans alone; they take the turns of the others, by chance."""
+        self.trusted = scans
 
     def _placed(self, scan: dict[str, Tensor]) -> dict[str, Tensor]:
         return {key: tensor.to(self.device) for key, tensor in scan.items()}

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from llmsegnet_bundle.annotation.doubts import DOUBTS
 from llmsegnet_bundle.annotation.ranking import correlation, describe, picked_error, random_errors
+from llmsegnet_bundle.inference.doubts import DOUBTS
 
 ERROR = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
 

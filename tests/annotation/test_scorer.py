@@ -4,8 +4,8 @@ import pytest
 import torch
 from bundle_runs import BUNDLE
 
-from llmsegnet_bundle.annotation.doubts import DOUBTS
 from llmsegnet_bundle.annotation.scorer import ScanScorer
+from llmsegnet_bundle.inference.doubts import DOUBTS
 from llmsegnet_bundle.inference.segmenter import segment_files
 
 

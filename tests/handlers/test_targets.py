@@ -30,6 +30,9 @@ class Scans:
     def set_target(self, scan, probs):
         self.targets[scan] = probs
 
+    def trust(self, scans):
+        self.trusted = scans
+
 
 def members(image, network):
     alpha = (image + network.bias.detach()).expand(-1, 2, -1, -1, -1)
@@ -113,11 +116,47 @@ def test_the_papers_crops_and_steps_on_labels_alone_need_no_targets(settings):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"), [({"kind": "all"}, "targets: must be "), ({"every": 0}, "target_every: must")]
+    ("wrong", "told"),
+    [
+        ({"kind": "all"}, "targets: must be "),
+        ({"every": 0}, "target_every: must"),
+        ({"reliable": 0.0}, "reliable: must be above 0 and at most 1"),
+    ],
 )
 def test_wrong_settings_are_refused(wrong, told):
     with pytest.raises(ValueError, match=told):
         handler(SimpleNamespace(labeled=0), network(), **wrong)
+
+
+def sure(share):
+    """Return an inferer whose networks are the surer of class 1 the less `share` of a scan's value is from 0.5."""
+
+    def answer(image, network):
+        ones = share[int(image.max())] * torch.ones_like(image)
+        return torch.cat([1 - ones, ones, 1 - ones, ones], dim=1)
+
+    return answer
+
+
+def test_scans_of_least_doubt_are_drawn_alone():
+    scans = Scans()
+    inferer = sure({2: 0.7, 3: 0.99, 4: 0.9})
+    train(ScanTargets(scans, network(), inferer, reliable=0.5), network(), 1)
+    assert scans.trusted == [3, 4]  # half of three, rounded up
+
+
+def test_each_organ_keeps_its_share_of_scans():
+    scans = Scans()
+    scans.organ = lambda scan: torch.tensor([0 if scan == 2 else 1])
+    inferer = sure({2: 0.6, 3: 0.99, 4: 0.9})
+    train(ScanTargets(scans, network(), lambda image, net, organ: inferer(image, net), reliable=0.5), network(), 1)
+    assert scans.trusted == [2, 3]
+
+
+def test_all_scans_are_drawn_unless_a_share_is_asked_for():
+    scans = Scans()
+    train(handler(scans, network()), network(), 1)
+    assert not hasattr(scans, "trusted")
 
 
 def test_workers_draw_crops_with_the_targets_of_the_step():

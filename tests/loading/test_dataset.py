@@ -54,6 +54,14 @@ def test_crops_are_the_same_from_memory_and_from_disk(scans, tmp_path):
         assert torch.equal(other.image(2), alone.image(2))
 
 
+def test_scans_that_are_not_trusted_are_not_drawn():
+    items = [{"image": torch.full((1,), float(scan))} for scan in range(6)]
+    kept = TwoStreamDataset(items[:2], Compose([]), items[2:], progress=False)
+    kept.trust([3, 5])
+    drawn = [[kept[scan, seed]["image"].item() for scan in range(6)] for seed in range(4)]
+    assert drawn == [[0, 1, other, 3, other, 5] for other in (3, 5, 3, 5)]
+
+
 def test_disk_is_taken_where_memory_does_not_hold_scans_and_targets(scans, tmp_path, monkeypatch, capsys):
     voxels = 12 * 13 * 14
     scans_bytes = 3 * 2 * voxels + 2 * voxels  # images and labels

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from llmsegnet_bundle.annotation.doubts import DOUBTS, doubts
+from llmsegnet_bundle.inference.doubts import DOUBTS, doubts
 
 
 def pair(alpha, beta):
