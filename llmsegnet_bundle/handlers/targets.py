@@ -66,7 +66,7 @@ class ScanTargets:
         if every < 1:
             raise ValueError(f"target_every: must be at least 1, got {every}")
         if not 0 < reliable <= 1:
-            raise ValueError(f"reliable: must be above 0 and at most 1, got {reliable}")
+            raise ValueError(f"reliable: must be above 0, at most 1, got {reliable}")
         if teacher and kind == "crop":
             raise ValueError("teacher: answers on whole scans; give --targets scan_mean or scan")
         self.dataset, self.network, self.inferer = dataset, network, inferer

@@ -97,6 +97,8 @@ class Setting:
             return f"{kind} from {self.least} to below {self.below}"
         if self.least is not None:
             return f"{kind} of at least {self.least}"
+        if self.above is not None and self.most is not None:
+            return f"{kind} above {self.above}, at most {self.most}"
         return kind if self.above is None else f"{kind} above {self.above}"
 
 

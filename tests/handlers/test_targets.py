@@ -120,7 +120,7 @@ def test_the_papers_crops_and_steps_on_labels_alone_need_no_targets(settings):
     [
         ({"kind": "all"}, "targets: must be "),
         ({"every": 0}, "target_every: must"),
-        ({"reliable": 0.0}, "reliable: must be above 0 and at most 1"),
+        ({"reliable": 0.0}, "reliable: must be above 0, at most 1"),
     ],
 )
 def test_wrong_settings_are_refused(wrong, told):

@@ -34,6 +34,8 @@ FAULTS = [
     ("labeled", True, "labeled: must be a whole number of at least 1 or all, got True"),
     ("dropout", 1, "dropout: must be a number from 0 to below 1, got 1"),
     ("seed", 2**32, f"seed: must be a whole number from 0 to {2**32 - 1}, got {2**32}"),
+    ("reliable", 0, "reliable: must be a number above 0, at most 1, got 0"),
+    ("reliable", 1.5, "reliable: must be a number above 0, at most 1, got 1.5"),
     ("spacing_mm", [1, 0, 1], "spacing_mm: must be three numbers above 0, got [1, 0, 1]"),
     ("spacing_mm", [1, 1], "spacing_mm: must be three numbers above 0, got [1, 1]"),
     ("batch", [0, 2], "batch: must be [labeled, unlabeled] crops, labeled at least 1, got [0, 2]"),
