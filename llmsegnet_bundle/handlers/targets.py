@@ -119,7 +119,8 @@ class ScanTargets:
             self.dataset.trust([scan for of_organ in gaps.values() for scan in self._least(of_organ)])
         if self.renewal < 0:
             again = f", every {self.every} steps" if self.every < math.inf else ""
-            tqdm.write(f"targets of {len(scans)} unlabeled scans in {time.monotonic() - began:.0f} s{again}")
+            taught = f"; the {len(self.dataset.trusted)} of least doubt teach" if self.reliable < 1 else ""
+            tqdm.write(f"targets of {len(scans)} unlabeled scans in {time.monotonic() - began:.0f} s{again}{taught}")
 
     def _least(self, gaps: dict[int, float]) -> list[int]:
         return sorted(sorted(gaps, key=gaps.__getitem__)[: math.ceil(self.reliable * len(gaps))])

@@ -38,20 +38,8 @@ class Scanner:
     noise: tuple[float, float] = (0.06, 0.18)
 
 
-@dataclass(frozen=True)
-class People:
-    """Whose hearts are scanned; each scan draws its own values, least and most are given.
-
-    Args:
-        size: of a heart; 1 fills the field.
-        septum_mm: between the left atrium and the other blood pools, in a heart of size 1.
-    """
-
-    size: tuple[float, float] = (0.74, 1.26)
-    septum_mm: tuple[float, float] = (1.0, 3.0)  # from about one voxel: the pools nearly touch
-
-
-USUAL, ALL = Scanner(), People()
+USUAL = Scanner()
+HEARTS = (0.74, 1.26)  # their size, least and most; 1 fills the field
 
 
 def _noise(rng: Generator, size: Sequence[int], sigma_voxel: float) -> Field:
@@ -116,7 +104,7 @@ def phantom(
     size: Sequence[int],
     spacing_mm: float,
     scanner: Scanner = USUAL,
-    people: People = ALL,
+    hearts: tuple[float, float] = HEARTS,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Make one late-enhancement scan of a left atrium and its label; axes run right, anterior, superior.
 
@@ -128,20 +116,20 @@ def phantom(
         size: (H, W, D), voxels an axis.
         spacing_mm: the side of a voxel.
         scanner: that takes the scan.
-        people: of whom the scan is one.
+        hearts: least and most of the size that is drawn for the heart.
 
     Shape:
         image (H, W, D) in 0 ... 255, label (H, W, D) of 0 and 1.
     """
     shrink = min(1.0, *(np.array(size) * spacing_mm / (80.0, 80.0, 60.0)))  # the field, in mm, that the anatomy fills
-    scale = shrink * rng.uniform(*people.size)  # times the variation of the axes: of ALL about 0.7 to 1.3
+    scale = shrink * rng.uniform(*hearts)  # times the variation of the axes: of HEARTS about 0.7 to 1.3
     grid = np.stack(np.meshgrid(*[(np.arange(n) - (n - 1) / 2) * spacing_mm for n in size], indexing="ij"), axis=-1)
     body = (grid - shrink * rng.uniform(-1.0, 1.0, 3) * (6.0, 6.0, 4.0)).astype(np.float32)
     pose = _rotation(rng, (15.0, 15.0, 25.0))  # the heart turns most about the long axis of the body
     points = body @ pose / scale  # mm in a heart of mean size
     bumps = partial(_noise, rng, size, 5.0 * scale / spacing_mm)
     chamber, atrium, labeled = _atrium(rng, points, bumps)
-    bloods, septum_mm = [atrium], rng.uniform(*people.septum_mm)
+    bloods, septum_mm = [atrium], rng.uniform(1.0, 3.0)  # from about one voxel: the pools nearly touch
     for pool in _neighbors(rng, points, pose[2], bumps):  # pose[2]: the long axis of the body, seen by the heart
         bloods.append(np.maximum(pool, septum_mm - np.minimum.reduce(bloods)))
     walled = zip([chamber, *bloods[1:]], WALLS_MM, strict=True)  # veins have no wall that a voxel could show
@@ -179,7 +167,7 @@ def write_phantom(
     spacing_mm: float = 1.25,
     seed: int = 0,
     scanner: Scanner = USUAL,
-    people: People = ALL,
+    hearts: tuple[float, float] = HEARTS,
 ) -> None:
     """Write `imagesTr/PHANTOM_000.nii.gz` ... and `labelsTr/` of the same names; scan i depends on (seed, i) only.
 
@@ -188,7 +176,7 @@ def write_phantom(
         scans: how many to write.
         size, spacing_mm: as of `phantom`.
         seed: of the data set.
-        scanner, people: as of `phantom`.
+        scanner, hearts: as of `phantom`.
 
     Raises:
         ValueError: when scans < 1, or the folder holds other scans.
@@ -202,7 +190,7 @@ def write_phantom(
         raise ValueError(f"{folder} must hold no other scans, got {others[0]}: choose another folder or empty this one")
     affine = nibabel.affines.from_matvec(np.eye(3) * spacing_mm, ORIGIN_MM)
     for i, name in enumerate(names):
-        made = phantom(default_rng((seed, i)), size, spacing_mm, scanner, people)
+        made = phantom(default_rng((seed, i)), size, spacing_mm, scanner, hearts)
         for part, volume in zip(folders, reversed(made), strict=True):
             with whole_file(part / name) as hidden:  # a stopped run leaves nothing that counts as a scan
                 nibabel.save(nibabel.Nifti1Image(volume, affine), hidden)

@@ -113,5 +113,6 @@ def test_committed_plan_is_one(file, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)  # its bundle is told from there
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "llmsegnet-runs").mkdir()
-    (tmp_path / "llmsegnet-runs/heart7").symlink_to(ROOT / "bundles/brats19")  # one of `new`, of as many classes
+    for patients in (3, 7):  # bundles of `new`, of as many classes
+        (tmp_path / f"llmsegnet-runs/heart{patients}").symlink_to(ROOT / "bundles/brats19")
     assert read_plan(file).variants

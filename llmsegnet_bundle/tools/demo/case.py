@@ -12,12 +12,12 @@ from typing import Any
 from llmsegnet_bundle.ablation import Run, plan_runs, read_plan
 from llmsegnet_bundle.evaluation import read_scores
 from llmsegnet_bundle.files import write_texts
-from llmsegnet_bundle.tools.phantom import People, Scanner, write_phantom
+from llmsegnet_bundle.tools.phantom import Scanner, write_phantom
 
 BUNDLE = Path(__file__).resolve().parents[3] / "bundles" / "left_atrium"
 LABELED, UNLABELED, VALIDATION = 8, 16, 8
 SCANNER = Scanner(contrast=(1.4, 1.6), blur_voxel=(0.4, 0.6), bias=(0.1, 0.2), noise=(0.04, 0.1))
-PEOPLE = People(size=(0.92, 1.12))  # 8 labels do not teach hearts much smaller than theirs
+HEARTS = (0.92, 1.12)  # 8 labels do not teach hearts much smaller than theirs
 CASE = (
     f"{LABELED} labeled and {UNLABELED} unlabeled phantom scans of one scanner, hearts of similar size; scored are "
     f"{VALIDATION} more, which took no part in training"
@@ -46,9 +46,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def write_scans(folder: Path, seed: int) -> None:
     """Write the data set of a seed to `scans/seed<N>`, and a new scan to `new_scan/seed<N>`."""
     write_phantom(
-        folder / f"scans/seed{seed}", LABELED + UNLABELED + VALIDATION, seed=seed, scanner=SCANNER, people=PEOPLE
+        folder / f"scans/seed{seed}", LABELED + UNLABELED + VALIDATION, seed=seed, scanner=SCANNER, hearts=HEARTS
     )
-    write_phantom(folder / f"new_scan/seed{seed}", 1, seed=seed + 1_000_000, scanner=SCANNER, people=PEOPLE)
+    write_phantom(folder / f"new_scan/seed{seed}", 1, seed=seed + 1_000_000, scanner=SCANNER, hearts=HEARTS)
 
 
 def train(folder: Path, names: Iterable[str], seeds: Sequence[int]) -> dict[tuple[str, int], Run]:
