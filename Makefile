@@ -18,8 +18,9 @@ label-demo: .venv-label/ready
 test: .venv/ready
 	$(PYTEST)
 
+# in the order of the files, as the file with the longest test has few others
 slow: .venv/ready
-	$(PYTEST) -m slow --durations=25
+	$(PYTEST) --no-loadscope-reorder -m slow --durations=25
 
 long: .venv/ready
 	.venv/bin/python tests/write_robustness.py
