@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from llmsegnet_bundle.losses import SupervisedLoss, UnifiedSegmentationLoss
-from llmsegnet_bundle.mixing import cutmix, draw_cutmix
+from llmsegnet_bundle.mixing import CutMixDraw, cutmix, draw_cutmix
 from llmsegnet_bundle.precision import AutocastInferer, needs_fp16
 
 
@@ -179,9 +179,13 @@ class CoTrainer(SupervisedTrainer):
         image = torch.cat([labeled, unlabeled])
         if peer_probs is None or (student == "alpha" and self.strong_views == "beta"):
             return image, peer_probs
-        draw = draw_cutmix(image.shape[2:], len(image), len(unlabeled), tasks=text[:, 0].tolist())
+        draw = self._draw_mix(image, len(labeled), text)
         mixed = self._jittered(cutmix(image, draw))
         return torch.cat([labeled, mixed]), cutmix(torch.cat([label.to(peer_probs.dtype), peer_probs]), draw)
+
+    def _draw_mix(self, image: Tensor, labeled: int, text: Tensor) -> CutMixDraw:
+        """Return what is pasted where, into the unlabeled crops of (B, K, H, W, D), which follow the labeled ones."""
+        return draw_cutmix(image.shape[2:], len(image), len(image) - labeled, tasks=text[:, 0].tolist())
 
     def _backward(self, logits: Tensor, label: Tensor, target: Tensor | None, weight: float) -> dict[str, Tensor]:
         labeled = len(label)

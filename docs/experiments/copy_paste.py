@@ -6,26 +6,13 @@ Give `train#trainer#_target_: docs.experiments.copy_paste.PasteLabeled`, from th
 import torch
 from torch import Tensor
 
-from llmsegnet_bundle.mixing import CutMixDraw, cutmix, draw_cutmix
+from llmsegnet_bundle.mixing import CutMixDraw
 from llmsegnet_bundle.trainer import CoTrainer
 
 
 class PasteLabeled(CoTrainer):
     """`CoTrainer` whose boxes come from labeled crops of the step, drawn anew for each unlabeled one; for one organ."""
 
-    def _view(
-        self,
-        student: str,
-        labeled: Tensor,
-        unlabeled: Tensor,
-        label: Tensor,
-        peer_probs: Tensor | None,
-        text: Tensor,
-    ) -> tuple[Tensor, Tensor | None]:
-        image = torch.cat([labeled, unlabeled])
-        if peer_probs is None:
-            return image, None
-        boxes = draw_cutmix(image.shape[2:], len(image), len(unlabeled)).boxes
-        draw = CutMixDraw(tuple(torch.randint(len(labeled), (len(unlabeled),)).tolist()), boxes)
-        mixed = self._jittered(cutmix(image, draw))
-        return torch.cat([labeled, mixed]), cutmix(torch.cat([label.to(peer_probs.dtype), peer_probs]), draw)
+    def _draw_mix(self, image: Tensor, labeled: int, text: Tensor) -> CutMixDraw:
+        boxes = super()._draw_mix(image, labeled, text).boxes
+        return CutMixDraw(tuple(torch.randint(labeled, (len(boxes),)).tolist()), boxes)

@@ -12,7 +12,7 @@ from monai.inferers import Inferer
 from torch import nn
 from tqdm import tqdm
 
-from llmsegnet_bundle.inference.doubts import doubts
+from llmsegnet_bundle.inference.doubts import soft_gap
 from llmsegnet_bundle.loading import TwoStreamDataset
 from llmsegnet_bundle.networks.start import start_from
 
@@ -109,12 +109,11 @@ class ScanTargets:
             organ = self.dataset.organ(scan)
             text = () if organ is None else (organ[None],)
             probs = self.inferer(self.dataset.image(scan)[None].to(engine.state.device), self.teacher, *text)[0]
+            alpha, beta = probs.chunk(2)
+            mean = (alpha + beta) / 2
             if self.reliable < 1:
-                gaps.setdefault(0 if organ is None else int(organ), {})[scan] = doubts(probs)["soft_gap"]
-            if self.kind == "scan_mean":
-                alpha, beta = probs.chunk(2)
-                probs = ((alpha + beta) / 2).repeat(2, 1, 1, 1)
-            self.dataset.set_target(scan, probs)
+                gaps.setdefault(0 if organ is None else int(organ), {})[scan] = soft_gap(mean.float())
+            self.dataset.set_target(scan, mean.repeat(2, 1, 1, 1) if self.kind == "scan_mean" else probs)
         if self.reliable < 1:
             self.dataset.trust([scan for of_organ in gaps.values() for scan in self._least(of_organ)])
         if self.renewal < 0:

@@ -33,14 +33,23 @@ def doubts(probs: Tensor) -> dict[str, float]:
         return dict.fromkeys(DOUBTS, 1.0)
     shared = ((of_alpha == of_beta) & (of_alpha > 0)).sum()
     sizes = (of_alpha > 0).sum() + (of_beta > 0).sum()
-    own = mean.gather(0, mask[None])[0][found].sum()
     return {
         "disagreement": _share(float(disagreement.sum()), volume),
         "dice_gap": float(1 - 2 * shared / sizes) if sizes else 1.0,
         "entropy": _share(float(entropy.sum()), volume),
         "band_entropy": float(entropy[0][_band(found)].mean()),
-        "soft_gap": float(1 - 2 * own / (volume + (1 - mean[0]).sum())),
+        "soft_gap": soft_gap(mean),
     }
+
+
+def soft_gap(mean: Tensor) -> float:
+    """Return 1 - soft Dice of probabilities (C, H, W, D) and their own mask; 1 where they find nothing."""
+    mask = mean.argmax(dim=0)
+    found = mask > 0
+    if not found.any():
+        return 1.0
+    own = mean.gather(0, mask[None])[0][found].sum()
+    return float(1 - 2 * own / (int(found.sum()) + (1 - mean[0]).sum()))
 
 
 def _share(total: float, volume: int) -> float:

@@ -129,7 +129,7 @@ def test_wrong_settings_are_refused(wrong, told):
 
 
 def sure(share):
-    """Return an inferer whose networks are the surer of class 1 the less `share` of a scan's value is from 0.5."""
+    """Return an inferer whose networks give all of a scan the probability of class 1 that `share` has for its value."""
 
     def answer(image, network):
         ones = share[int(image.max())] * torch.ones_like(image)
