@@ -34,7 +34,7 @@ COMMON = {  # of all trainings; the rest is the recipe's
     "val_interval": 400,
     "ema": 0.98,  # over the last 50 steps: the run is short
 }
-METHOD: dict[str, Any] = {"target_every": 50, "reliable": 0.5}  # of the pair
+METHOD: dict[str, Any] = {"ramp_start": 600, "target_every": 50}  # of the pair: unlabeled scans in the last quarter
 PAIR, PAIR_ALONE, ALONE = "LLM-SegNet", "the pair, labeled scans only", "V-Net, labeled scans only"
 VARIANTS: dict[str, dict[str, Any]] = {
     PAIR: METHOD,
