@@ -32,12 +32,12 @@ COMMON = {  # of all trainings; the rest is the recipe's
     "strides": [[2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 1, 1]],  # the bottleneck keeps 4x4x3 voxels of so small a crop
     "base_filters": 8,
     "dropout": 0.1,  # half of 8 channels is too much
-    "max_steps": 1000,
-    "val_interval": 500,
+    "max_steps": 1200,
+    "val_interval": 600,
     "ema": 0.98,  # over the last 50 steps: the run is short
 }
-METHOD: dict[str, Any] = {  # of the pair: unlabeled scans teach what is nearly finished, then with full weight
-    "ramp_start": 650,
+METHOD: dict[str, Any] = {  # of the pair
+    "ramp_start": 800,
     "ramp_iters": 50,
     "unsupervised_weight": 1.0,
     "target_every": 100,
