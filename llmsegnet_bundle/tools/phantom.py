@@ -166,7 +166,7 @@ def write_phantom(
     size: Sequence[int] = (64, 64, 48),
     spacing_mm: float = 1.25,
     seed: int = 0,
-    scanner: Scanner | Sequence[Scanner] = USUAL,
+    scanner: Scanner = USUAL,
     hearts: tuple[float, float] = HEARTS,
 ) -> None:
     """Write `imagesTr/PHANTOM_000.nii.gz` ... and `labelsTr/` of the same names; scan i depends on (seed, i) only.
@@ -176,25 +176,21 @@ def write_phantom(
         scans: how many to write.
         size, spacing_mm: as of `phantom`.
         seed: of the data set.
-        scanner: of all scans, or that of each.
-        hearts: as of `phantom`.
+        scanner, hearts: as of `phantom`.
 
     Raises:
-        ValueError: when scans < 1, there are not as many scanners, or the folder holds other scans.
+        ValueError: when scans < 1, or the folder holds other scans.
     """
     if scans < 1:
         raise ValueError(f"scans must be at least 1, got {scans}")
-    scanners = [scanner] * scans if isinstance(scanner, Scanner) else scanner
-    if len(scanners) != scans:
-        raise ValueError(f"scanner must be one, or one a scan ({scans}), got {len(scanners)}")
     names = [f"PHANTOM_{i:03d}.nii.gz" for i in range(scans)]
     folders = [Path(folder) / "labelsTr", Path(folder) / "imagesTr"]  # label first: no image is ever without its label
     held = {path.name for part in folders if part.is_dir() for path in part.iterdir() if path.name[0] != "."}
     if others := sorted(held - set(names)):
         raise ValueError(f"{folder} must hold no other scans, got {others[0]}: choose another folder or empty this one")
     affine = nibabel.affines.from_matvec(np.eye(3) * spacing_mm, ORIGIN_MM)
-    for i, (name, taken_by) in enumerate(zip(names, scanners, strict=True)):
-        made = phantom(default_rng((seed, i)), size, spacing_mm, taken_by, hearts)
+    for i, name in enumerate(names):
+        made = phantom(default_rng((seed, i)), size, spacing_mm, scanner, hearts)
         for part, volume in zip(folders, reversed(made), strict=True):
             with whole_file(part / name) as hidden:  # a stopped run leaves nothing that counts as a scan
                 nibabel.save(nibabel.Nifti1Image(volume, affine), hidden)
