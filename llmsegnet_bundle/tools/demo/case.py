@@ -19,8 +19,8 @@ LABELED, UNLABELED, VALIDATION = 8, 16, 16
 SCANNER = Scanner(contrast=(1.5, 1.7), blur_voxel=(0.4, 0.6), bias=(0.1, 0.2), noise=(0.03, 0.07))
 HEARTS = (0.92, 1.12)  # 8 labels do not teach hearts much smaller than theirs
 CASE = (
-    f"{LABELED} labeled and {UNLABELED} unlabeled phantom scans of one good scanner, hearts of similar size; scored are "
-    f"{VALIDATION} more, which took no part in training"
+    f"{LABELED} labeled and {UNLABELED} unlabeled phantom scans of one good scanner, hearts of similar size; scored "
+    f"are {VALIDATION} more, which took no part in training"
 )
 COMMON = {  # of all trainings; the rest is the recipe's
     "labeled": LABELED,
