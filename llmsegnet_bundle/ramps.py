@@ -21,26 +21,9 @@ def sigmoid_ramp(step: int, ramp_iters: int, weight: float, ramp_start: int = 0)
     return weight * math.exp(-5.0 * (1.0 - min((step - ramp_start) / ramp_iters, 1.0)) ** 2)
 
 
-def poly_decay(
-    step: int, total_steps: int, power: float = 0.9, restart_step: int = 0, restart: float | None = None
-) -> float:
-    """Return the learning-rate factor (1 - t / total)^power, 0 from the last step on.
-
-    Args:
-        step: t, steps done.
-        total_steps: of the run.
-        power: of the decay; 0.9 is the authors'.
-        restart_step: t_0, where a second decay begins, after the first fell to 0 there; 0 for one decay alone.
-        restart: factor with which the second decay begins (a warm restart: Loshchilov and Hutter, ICLR 2017); None for
-            one decay alone.
-    """
-    if restart is None or not 0 < restart_step < total_steps:
-        first, last, factor = 0, total_steps, 1.0
-    elif step < restart_step:
-        first, last, factor = 0, restart_step, 1.0
-    else:
-        first, last, factor = restart_step, total_steps, restart
-    return factor * max(0.0, 1.0 - (step - first) / (last - first)) ** power
+def poly_decay(step: int, total_steps: int, power: float = 0.9) -> float:
+    """Return the learning-rate factor (1 - t / total)^power, 0 from the last step on."""
+    return max(0.0, 1.0 - step / total_steps) ** power
 
 
 def iters_of_passes(passes: float, scans: Sequence[Any], batch: Sequence[int], ranks: int = 1) -> float:

@@ -16,17 +16,6 @@ def test_poly_decay_equals_closed_form():
     assert [poly_decay(t, 10) for t in (0, 5, 10, 11)] == pytest.approx([1.0, 0.5**0.9, 0.0, 0.0])
 
 
-def test_poly_decay_begins_anew_at_the_restart():
-    factors = [poly_decay(t, 30, restart_step=10, restart=0.4) for t in (0, 5, 10, 20, 30)]
-    assert factors == pytest.approx([1.0, 0.5**0.9, 0.4, 0.4 * 0.5**0.9, 0.0])
-
-
-@pytest.mark.parametrize("restart", [(0, 0.4), (10, None), (30, 0.4), (40, 0.4)])
-def test_poly_decay_without_a_restart_within_the_run_is_one_decay(restart):
-    step, factor = restart
-    assert [poly_decay(t, 30, 0.9, step, factor) for t in range(31)] == [poly_decay(t, 30) for t in range(31)]
-
-
 @pytest.mark.parametrize(("epochs", "steps"), [(3, 250), (2, 200), (5, 500)])
 def test_total_steps_follows_an_explicit_max_epochs(epochs, steps):
     assert total_steps(250, 100, epochs) == steps

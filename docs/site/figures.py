@@ -89,12 +89,7 @@ def schedules() -> Figure:
     steps = range(3001)
     figure = Figure(figsize=(5, 2.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(
-        steps,
-        [poly_decay(step, 3000, restart_step=1500, restart=0.4) for step in steps],
-        color=GRAY,
-        label="learning rate / first",
-    )
+    axes.plot(steps, [poly_decay(step, 3000) for step in steps], color=GRAY, label="learning rate / first")
     axes.plot(steps, [sigmoid_ramp(step, 300, 1.0, 1500) for step in steps], color=BLUE, label="weight / W")
     axes.set_xlabel("step", fontsize=8)
     axes.legend(fontsize=8, frameon=False)

@@ -81,8 +81,10 @@ def _head(run: Run) -> list[str]:
         "# The demo",
         "",
         f"{CASE}. Scans and trainings of a seed differ from those of another. It tells of this case alone, and "
-        "phantoms are no patients. In the cases tried before, 1, 2, 4 and 8 labeled scans, a seed each, unlabeled "
-        "scans brought no gain over the pair on labels alone, and with weight 1 from an early step they harmed.",
+        "phantoms are no patients. In the other cases tried, 1 to 8 labeled scans and other scanners, unlabeled scans "
+        "brought a finished pair no gain that a second seed repeated, and harmed one in mid-run "
+        "([recipe.md](recipe.md#in-mid-run-or-to-a-finished-pair)); on real scans of three patients they gained "
+        "([ACDC](recipe.md#co-training-on-acdc-3-patients)).",
         "",
         "`python -m llmsegnet_bundle demo` trains LLM-SegNet and V-Net with one seed and shows them beside this table, "
         f"which `python -m llmsegnet_bundle demo --table` wrote on {session['ended'][:10]}, commit {commit}, "
