@@ -9,6 +9,7 @@ from monai.bundle import ConfigParser
 
 from llmsegnet_bundle.documents import read_json, read_mapping
 from llmsegnet_bundle.settings import nearest, value_fault
+from llmsegnet_bundle.settings.components import arguments
 
 # each run's own, or needed to continue it
 SET = ("bundle_root", "output_dir", "ckpt_dir", "model_file", "seed", "resume")
@@ -76,15 +77,16 @@ def faults(overrides: Mapping[str, Any], parser: ConfigParser, where: str) -> li
 
 
 def _nested_fault(item: Any, path: str, rest: Sequence[str]) -> str:
-    """Return why the last part of an id has no place, empty when it has one."""
+    """Return why an id has no place, empty when it has one; its last part may be new, as an argument of a component."""
     for i, part in enumerate(rest):
         if isinstance(item, list):
             if not part.isdecimal() or int(part) >= len(item):
                 return f"{path} has the items 0 to {len(item) - 1}"
             item = item[int(part)]
         elif isinstance(item, dict):
-            if part not in item and i < len(rest) - 1:
-                return f"{path} has no {part}{nearest(part, item)}"
+            taken = arguments(item)
+            if part not in item and (i < len(rest) - 1 or (taken and part not in taken)):
+                return f"{path} has no {part}{nearest(part, [*item, *taken])}"
             item = item.get(part)
         else:
             return f"{path} has no parts"

@@ -113,11 +113,12 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
     """
     weights = read_weights(model_file)
     described = read_description(model_file)
+    lacking = described_in(Path(model_file)).name
     if reason := _misfit(network, weights):
-        raise ValueError(f"model_file: {model_file} does not fit this network ({reason})")
+        told = "" if described else f"; no {lacking} is beside it: copy it too, or give its settings"
+        raise ValueError(f"model_file: {model_file} does not fit this network ({reason}){told}")
     if not described:
         _check_text(network, weights, model_file)
-        lacking = described_in(Path(model_file)).name
         print(f"{model_file} has no {lacking} beside it; taken as trained with these settings")
     network.load_state_dict(weights)
 

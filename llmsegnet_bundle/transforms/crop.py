@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Randomizable
+from monai.transforms import MapTransform, Randomizable, RandRotate90, RandRotate90d, Rotate90, Rotate90d
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -117,3 +117,16 @@ class AffineCropd(Randomizable, MapTransform):
         networks = crop.unflatten(0, (-1, self.classes))  # (N, C, h, w, d)
         networks[:, 0] += 1 - networks.sum(dim=1)
         return crop
+
+
+def check_turns(transforms: Sequence[Any], crop: Sequence[int]) -> None:
+    """Raise ValueError when one of `transforms` turns crops by right angles in a plane whose sides differ."""
+    for transform in transforms:
+        if isinstance(transform, RandRotate90 | RandRotate90d | Rotate90 | Rotate90d):
+            turning = transform.rotator if isinstance(transform, Rotate90d) else transform
+            first, second = turning.spatial_axes
+            if crop[first] != crop[second]:
+                raise ValueError(
+                    f"crop: {type(transform).__name__} of augment_transforms turns {list(crop)} to another shape; make "
+                    f"sides {first % 3 + 1} and {second % 3 + 1} equal, or leave it out"
+                )

@@ -9,6 +9,7 @@ CONFIG = {
     "max_steps": 9,
     "train": {"trainer": {"max_epochs": 3}},
     "text": "@crop",
+    "decay": {"_target_": "llmsegnet_bundle.ramps.poly_decay", "_mode_": "callable", "total_steps": 9},
 }
 
 
@@ -20,6 +21,7 @@ CONFIG = {
         ("_meta_", 1, r"_meta_ is no id of train\.json"),
         ("train#trainr#max_epochs", 1, r"train has no trainr; did you mean trainer\?"),
         ("train::trainr::max_epochs", 1, r"train has no trainr; did you mean trainer\?"),
+        ("decay#powr", 1, r"decay has no powr; did you mean power\?"),
         ("crop#2", 1, "crop has the items 0 to 1"),
         ("crop#x", 1, "crop has the items 0 to 1"),
         ("text#x", 1, "text has no parts"),
@@ -36,5 +38,12 @@ def test_override_that_the_config_does_not_take_is_told(key, value, match):
 
 
 def test_known_ids_are_taken():
-    overrides = {"crop#1": 64, "train#trainer#amp": True, "text": None, "train": {"x": {}}, "train#x#y": "nan"}
+    overrides = {
+        "crop#1": 64,
+        "decay#power": 1.0,
+        "train#trainer#amp": True,
+        "text": None,
+        "train": {"x": {}},
+        "train#x#y": "nan",
+    }
     assert faults(overrides, ConfigParser(CONFIG), "train.json") == []

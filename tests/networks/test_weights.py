@@ -81,7 +81,9 @@ def test_files_that_hold_no_weights_are_refused(use, tmp_path):
 )
 def test_weights_of_another_network_are_refused(other, told, tmp_path):
     file = saved(other, tmp_path / "model.pt")
-    with pytest.raises(ValueError, match=rf"model\.pt does not fit this network \({told}\)"):
+    with pytest.raises(
+        ValueError, match=rf"model\.pt does not fit this network \({told}\); no model\.json is beside it: copy it"
+    ):
         load_weights(single(), file)
     network = single()
     network.register_load_state_dict_pre_hook(refuse_misfit)

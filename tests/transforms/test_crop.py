@@ -3,9 +3,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from monai.transforms import RandAdjustContrastd, RandRotate90d, Rotate90d
 from torch.nn import functional as F
 
 from llmsegnet_bundle.transforms import AffineCropd
+from llmsegnet_bundle.transforms.crop import check_turns
 
 STILL = {"rotate_deg": (0, 0, 0), "scale": 0.0, "mirror": (0, 0, 0)}
 
@@ -114,3 +116,13 @@ def test_crop_of_200_000_voxels_takes_hundredths_of_a_second():
     for seed in range(5):
         drawn(transform, data, seed)
     assert (time.process_time() - began) / 5 < 0.25  # 0.03 s on a quiet core
+
+
+@pytest.mark.parametrize("turn", [RandRotate90d("image"), Rotate90d("image")])
+def test_right_angles_are_refused_where_they_change_the_shape_of_a_crop(turn):
+    with pytest.raises(
+        ValueError, match=rf"crop: {type(turn).__name__} of augment_transforms turns \[64, 48, 48\] to .*2"
+    ):
+        check_turns([RandAdjustContrastd("image"), turn], (64, 48, 48))
+    check_turns([turn], (48, 48, 64))
+    check_turns([RandRotate90d("image", spatial_axes=(1, 2))], (64, 48, 48))
