@@ -84,9 +84,10 @@ def _nested_fault(item: Any, path: str, rest: Sequence[str]) -> str:
                 return f"{path} has the items 0 to {len(item) - 1}"
             item = item[int(part)]
         elif isinstance(item, dict):
-            taken = arguments(item)
-            if part not in item and (i < len(rest) - 1 or (taken and part not in taken)):
-                return f"{path} has no {part}{nearest(part, [*item, *taken])}"
+            if part not in item:
+                taken = arguments(item)
+                if i < len(rest) - 1 or (taken and part not in taken):
+                    return f"{path} has no {part}{nearest(part, [*item, *taken])}"
             item = item.get(part)
         else:
             return f"{path} has no parts"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Randomizable, RandRotate90, RandRotate90d, Rotate90, Rotate90d
+from monai.transforms import MapTransform, Randomizable, RandRotate90d, Rotate90d
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -122,7 +122,7 @@ class AffineCropd(Randomizable, MapTransform):
 def check_turns(transforms: Sequence[Any], crop: Sequence[int]) -> None:
     """Raise ValueError when one of `transforms` turns crops by right angles in a plane whose sides differ."""
     for transform in transforms:
-        if isinstance(transform, RandRotate90 | RandRotate90d | Rotate90 | Rotate90d):
+        if isinstance(transform, RandRotate90d | Rotate90d):
             turning = transform.rotator if isinstance(transform, Rotate90d) else transform
             first, second = turning.spatial_axes
             if crop[first] != crop[second]:
