@@ -4,7 +4,8 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 # a test file a core at a time
-PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+PARALLEL = --numprocesses auto --maxprocesses 8 --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(PARALLEL)
 
 .PHONY: demo test slow long lowest newest docs dist zoo label label-demo
 demo: .venv/ready
@@ -44,8 +45,8 @@ dist: .venv/ready
 
 # packed bundles under other tools; in an environment of its own, as MONAI imports mlflow wherever it finds it
 zoo: .venv/zoo/ready
-	.venv/zoo/bin/python -m pytest -m "slow or long" tests/sharing/test_zoo.py tests/sharing/test_packed_runs.py \
-		tests/networks/test_onnx.py
+	OMP_NUM_THREADS=1 .venv/zoo/bin/python -m pytest $(PARALLEL) -m "slow or long" tests/sharing/test_zoo.py \
+		tests/sharing/test_packed_runs.py tests/networks/test_onnx.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

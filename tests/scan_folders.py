@@ -16,11 +16,18 @@ def write(path, voxels, affine=AFFINE):
     return str(path)
 
 
+def scan(value=0):
+    """Return voxels of one value but for one, as a scan of one value alone is refused."""
+    voxels = np.full(SHAPE, value, np.uint8)
+    voxels[0, 0, 0] = value + 1
+    return voxels
+
+
 def folder(root, scans=6, labels=6, suffix=".nii.gz"):
     half = np.zeros(SHAPE, np.uint8)
     half[2:] = 1
     for i in range(scans):
-        write(root / "imagesTr" / f"LA_{i}{suffix}", np.full(SHAPE, i, np.uint8))
+        write(root / "imagesTr" / f"LA_{i}{suffix}", scan(i))
     for i in range(labels):
         write(root / "labelsTr" / f"LA_{i}{suffix}", half)
     return root
@@ -43,7 +50,7 @@ def names(items):
 def channels(root, cases=3, count=4, labels=True):
     for i in range(cases):
         for k in range(count):
-            write(root / "imagesTr" / f"case_000{i}_000{k}.nii.gz", np.full(SHAPE, 10 * i + k, np.uint8))
+            write(root / "imagesTr" / f"case_000{i}_000{k}.nii.gz", scan(10 * i + k))
         if labels:
             write(root / "labelsTr" / f"case_000{i}.nii.gz", np.zeros(SHAPE, np.uint8))
     return root

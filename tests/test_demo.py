@@ -52,7 +52,9 @@ def test_demo_without_a_bundle_ends_with_one_line(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_demo_segments_with_another_seed(tmp_path):
     dice = demo(tmp_path, seed=1)
-    assert dice["mean"] > 0.89  # the seeds of docs/demo.md have 0.91
+    # the seeds of docs/demo.md have 0.913 to 0.918, and +0.001 to +0.025
+    assert dice["mean"] > 0.89
+    assert dice["gain"] > -0.02
     for name in ("overlay.png", "overlay_baseline.png", "report.html"):
         assert (tmp_path / name).stat().st_size > 10_000
     assert (tmp_path / "dice.md").read_text(encoding="utf-8").startswith("![new scan, LLM-SegNet](overlay.png)")

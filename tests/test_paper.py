@@ -1,12 +1,12 @@
 """`paper.json` is METHOD.md: one step of the assembled config against the formulas written out, labels as indices."""
 
 import copy
-import json
 import math
 
 import pytest
 import torch
-from bundle_runs import BUNDLE, BUNDLES, prepared
+from bundle_runs import BUNDLES, prepared
+from monai.bundle import ConfigParser
 from torch.nn import functional as F
 
 from llmsegnet_bundle.mixing import draw_cutmix
@@ -91,12 +91,54 @@ def test_the_rest_of_the_assembled_config_is_the_paper(scans, tmp_path):
     assert get("select") == "best"
     assert get("spacing_mm") == [0.625] * 3
     assert [group["lr"] for group in get("alpha_optimizer").param_groups] == [0.05]
-    assert json.loads((BUNDLE / "configs/paper.json").read_text(encoding="utf-8"))["crop"] == [112, 112, 80]
     image = get("train#dataset").image(0)
     assert (image.min(), image.max()) == (0, 1)  # min-max of the scan
     assert image.shape[1:] == (60, 56, 52)
     brightest = {round(float(get("train#dataset")[0, seed]["image"].max()), 2) for seed in range(8)}
     assert len(brightest) > 3  # brightness is drawn
+
+
+# METHOD.md section 7; weight: of so many labeled scans
+SETTINGS = {
+    "left_atrium": {
+        "crop": [112, 112, 80],
+        "spacing_mm": [0.625] * 3,
+        "learning_rate": 0.05,
+        "noise": 0.2,
+        "clamp_noise": False,
+    }
+    | {"stride_voxel": [18, 18, 4], "gpu_steps": {8: 15000}, "unsupervised_weight": {4: 0.3, 8: 0.3, 16: 1.0, 68: 1.0}},
+    "pancreas_ct": {
+        "crop": [96] * 3,
+        "spacing_mm": [1.0] * 3,
+        "learning_rate": 0.025,
+        "noise": 0.05,
+        "clamp_noise": True,
+    }
+    | {"stride_voxel": [16] * 3, "gpu_steps": {6: 10000}, "unsupervised_weight": {6: 0.3, 12: 1.0}}
+    | {"mirror": [0, 0, 0], "augment_transforms": []},
+    "brats19": {"crop": [96] * 3, "spacing_mm": [1.0] * 3, "learning_rate": 0.05, "noise": 0.05, "clamp_noise": True}
+    | {"stride_voxel": [16] * 3, "gpu_steps": {25: 15000, 50: 30000}, "unsupervised_weight": {25: 0.3, 50: 1.0}},
+}
+EVERYWHERE = {
+    "confident": 0.65,
+    "negative": 0.1,
+    "batch": [2, 2],
+    "rotate_deg": [0, 0, 0],
+    "scale": 0,
+    "ramp_passes": 40,
+}
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_settings_of_each_bundle_are_the_papers(bundle):
+    parser = ConfigParser()
+    parser.read_config([str(bundle / f"configs/{name}.json") for name in ("train", "paper")])
+    for name, value in (SETTINGS[bundle.name] | EVERYWHERE).items():
+        for scans, told in value.items() if isinstance(value, dict) else [(8, value)]:
+            parser["train"]["dataset"] = {"data": list(range(scans))}
+            parser.parse(reset=True)
+            assert parser.get_parsed_content(name) == told, name
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)

@@ -13,9 +13,9 @@ from llmsegnet_bundle.cases.values import LabelValues, label_values
 from llmsegnet_bundle.documents import read_json
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.parallel import cores, first_of_node, shared
-from llmsegnet_bundle.scans import PathLike, channel_files, read_channels, read_classes
+from llmsegnet_bundle.scans import PathLike, channel_files, check_varies, read_channels, read_classes
 
-RULES = 2  # raised when the checks become stricter, so that what passed the old ones is read again
+RULES = 3  # raised when the checks become stricter, so that what passed the old ones is read again
 MOST_READERS = 8  # threads: a large CT takes a gigabyte while it is read
 AT_ONCE = 32  # scans between two notes of what was found good, so that a stopped check goes on
 
@@ -49,8 +49,9 @@ def check_scans(
         in_channels: how many a scan must have, in one file or in a file each.
 
     Raises:
-        ValueError: for the first file in list order that is unreadable, not 3-D, not finite, without a place in space,
-            of more or fewer channels, or does not fit its scan; then when the labels hold numbers that never both.
+        ValueError: for the first file in list order that is unreadable, not 3-D, not finite, of one value alone,
+            without a place in space, of more or fewer channels, or does not fit its scan; then when the labels hold
+            numbers that never both.
     """
     splits = [split for split in SPLITS if split in datalist]
     items = [scan_item(item["image"]) if split == "unlabeled" else item for split in splits for item in datalist[split]]
@@ -102,6 +103,7 @@ def _check_scan(image: str, label: str | None, classes: int, in_channels: int) -
     volume = read_channels(image)
     if (have := len(volume.voxels)) != in_channels:
         raise ValueError(f"{image} has {have} channels, in_channels is {in_channels}; correct one")
+    check_varies(volume.voxels, image)
     if label is None:
         return []
     voxels = read_classes(label, volume.voxels.shape[1:], volume.affine, image, classes)

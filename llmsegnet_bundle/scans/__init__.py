@@ -3,13 +3,14 @@
 from llmsegnet_bundle.scans.finding import is_scan, scan_files
 from llmsegnet_bundle.scans.labels import read_classes
 from llmsegnet_bundle.scans.naming import PathLike, case_name, channel_files
-from llmsegnet_bundle.scans.reading import Volume, read_channels, read_image, read_scan
+from llmsegnet_bundle.scans.reading import Volume, check_varies, read_channels, read_image, read_scan
 
 __all__ = [
     "PathLike",
     "Volume",
     "case_name",
     "channel_files",
+    "check_varies",
     "is_scan",
     "read_channels",
     "read_classes",

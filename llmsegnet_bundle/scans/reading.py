@@ -1,7 +1,7 @@
 """The one way that a scan is read: in checks, training, evaluation and inference."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -72,6 +72,13 @@ def read_image(image: PathLike) -> tuple[np.ndarray, np.ndarray]:
     if len(volume.voxels) > 1:
         raise ValueError(f"{image} has {len(volume.voxels)} channels, must have one; take one of them out")
     return volume.voxels[0], volume.affine
+
+
+def check_varies(voxels: Any, path: PathLike) -> None:
+    """Raise ValueError when an array or tensor has one value alone, so that nothing says how to scale it."""
+    lowest, highest = float(voxels.min()), float(voxels.max())
+    if lowest == highest:
+        raise ValueError(f"{path} has the value {lowest:g} in all voxels; leave it out")
 
 
 def forms(path: PathLike) -> list[np.ndarray]:

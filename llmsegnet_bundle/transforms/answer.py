@@ -12,7 +12,7 @@ from monai.data import FolderLayoutBase, MetaTensor
 from monai.transforms import MapTransform, SaveImaged
 from torch import Tensor
 
-from llmsegnet_bundle.scans import case_name
+from llmsegnet_bundle.scans import case_name, check_varies
 from llmsegnet_bundle.scans.labels import whole_numbers
 from llmsegnet_bundle.scans.writing import WholeWriter, case_file
 
@@ -43,8 +43,7 @@ class CheckScand(MapTransform):
                 raise ValueError(f"{file} must be 3-D with {self.channels} channels, got {channels} of shape {sides}")
             if not torch.isfinite(data[key]).all():
                 raise ValueError(f"{file} has NaN or infinite voxels; replace them")
-            if data[key].min() == data[key].max():  # no minimum, maximum or percentiles to scale it by
-                raise ValueError(f"{file} has the value {float(data[key].min()):g} in all voxels; leave it out")
+            check_varies(data[key], file)
         return data
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from scan_folders import AFFINE, SHAPE, channels, folder, spoiled, write
+from scan_folders import AFFINE, SHAPE, channels, folder, scan, spoiled, write
 from scan_headers import save_by_itk, with_forms
 
 from llmsegnet_bundle.cases import check_scans, checks, fingerprint, from_folder
@@ -48,7 +48,7 @@ def test_check_scans_accepts_whole_labels_of_any_type(tmp_path, dtype):
 
 
 def test_check_scans_does_not_read_labels_of_unlabeled(tmp_path):
-    image = write(tmp_path / "image.nii", np.zeros(SHAPE, np.float32))
+    image = write(tmp_path / "image.nii", scan())
     check_scans({"unlabeled": [{"image": image, "label": "nowhere.nii"}]})
 
 
@@ -59,6 +59,7 @@ def test_check_scans_does_not_read_labels_of_unlabeled(tmp_path):
         (spoiled(np.nan), "has NaN or infinite voxels"),
         (spoiled(-np.inf), "has NaN or infinite voxels"),
         (np.zeros((*SHAPE, 2), np.uint8), "has 2 channels, in_channels is 1; correct one"),
+        (np.full(SHAPE, 7, np.int16), "has the value 7 in all voxels; leave it out"),
         (np.zeros(SHAPE, np.complex64), "must be 3-D with one number per voxel, got complex64"),
     ],
 )
@@ -92,14 +93,14 @@ def test_check_scans_bad_image_is_refused(tmp_path, split, voxels, message):
     ],
 )
 def test_check_scans_bad_label_is_refused(tmp_path, split, voxels, affine, message):
-    image = write(tmp_path / "image.nii.gz", np.zeros(SHAPE, np.uint8))
+    image = write(tmp_path / "image.nii.gz", scan())
     label = write(tmp_path / "label.nii.gz", voxels, affine)
     with pytest.raises(ValueError, match=f"^{re.escape(label)} {message}"):
         check_scans({split: [{"image": image, "label": label}]})
 
 
 def test_check_scans_classes_allow_more_values(tmp_path):
-    image = write(tmp_path / "image.nii.gz", np.zeros(SHAPE, np.uint8))
+    image = write(tmp_path / "image.nii.gz", scan())
     label = write(tmp_path / "label.nii.gz", spoiled(2, np.uint8))
     check_scans({"labeled": [{"image": image, "label": label}]}, classes=3)
 
@@ -195,7 +196,7 @@ pairs = [{"image": f"{sys.argv[1]}/{i}.nii", "label": f"{sys.argv[1]}/{i}_seg.ni
 check_scans({"labeled": pairs}, workers=8)
 """
     for i in range(8):
-        nib.save(with_forms(np.zeros(SHAPE, np.uint8), "zero"), tmp_path / f"{i}.nii")
+        nib.save(with_forms(scan(), "zero"), tmp_path / f"{i}.nii")
         save_by_itk(np.ones(SHAPE, np.uint8), tmp_path / f"{i}.nii", tmp_path / f"{i}_seg.nii")
     # in a process of its own, where no part of ITK is loaded
     subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(tmp_path)], check=True)

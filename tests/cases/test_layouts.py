@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from dicom_files import write_slices
-from scan_folders import SHAPE, names, write
+from scan_folders import SHAPE, names, scan, write
 
 from llmsegnet_bundle.cases import check_scans, from_folder, unlabeled
 from llmsegnet_bundle.cases.layouts import read_description
@@ -14,7 +14,7 @@ LABEL = (np.arange(120) % 2).astype(np.uint8).reshape(SHAPE)
 
 def nnunet(root, cases=4, labeled=3, ending=".nii.gz", **described):
     for i in range(cases):
-        write(root / "imagesTr" / f"LIVER_{i}_0000{ending}", np.full(SHAPE, i, np.int16))
+        write(root / "imagesTr" / f"LIVER_{i}_0000{ending}", scan(i))
     for i in range(labeled):
         write(root / "labelsTr" / f"LIVER_{i}{ending}", LABEL)
     if described:

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from scan_folders import SHAPE, write
+from scan_folders import SHAPE, scan, write
 
 from llmsegnet_bundle.cases import LabelValues, check_scans
 
@@ -12,7 +12,7 @@ BRATS = LabelValues({"0": 0, "1": 1, "2": 2, "3": 3, "4": 3}, (3, 4), "3 is the 
 def item(folder, name, *values):
     label = np.zeros(SHAPE, np.uint8)
     label.flat[: len(values)] = values
-    image = write(folder / f"{name}.nii.gz", np.zeros(SHAPE, np.uint8))
+    image = write(folder / f"{name}.nii.gz", scan())
     return {"image": image, "label": write(folder / f"{name}_seg.nii.gz", label)}
 
 

@@ -103,6 +103,11 @@ def infinite_scan(folder):
     change(folder / SCAN, lambda data, affine: (with_voxel(data, np.inf), affine))
 
 
+def constant_scan(folder):
+    """Give all voxels of a scan one value."""
+    change(folder / SCAN, lambda data, affine: (np.full_like(data, 7), affine))
+
+
 def flat_scan(folder):
     """Keep one slice of a scan, in two dimensions."""
     change(folder / SCAN, lambda data, affine: (data[..., 20], affine))
