@@ -89,7 +89,7 @@ def test_step_equals_the_literal_method():
 
 def test_overfitting_one_batch_lowers_the_loss():
     pair, batch = make_pair(), make_batch()
-    trainer = make_trainer(pair, batch, 25)
+    trainer = make_trainer(pair, batch, 14)
     losses = []
     trainer.add_event_handler(
         Events.ITERATION_COMPLETED, lambda engine: losses.append(float(engine.state.output[0]["loss"]))
