@@ -80,7 +80,8 @@ def _notes(plan: Plan, rows: Rows) -> list[str]:
         f"{plan.metric} and HD95 ({DISTANCE}) are means over the classes, then the scans, then the seeds; "
         "std is that of the seeds (n - 1).",
         "Differences: each scan's mean over the seeds that both variants have, paired by scan; interval: bootstrap "
-        "over the scans. Hours: of a training, mean over the seeds.",
+        "over the scans, so that it does not hold what another seed or machine changes. Hours: of a training, mean "
+        "over the seeds.",
         f"Machine: {'; '.join(machines) or '-'}.",
     ]
     for word in dict.fromkeys(word for row in rows.values() for word in row["swap_text"]):
