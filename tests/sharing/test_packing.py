@@ -26,7 +26,7 @@ def unpacked(packed, tmp_path):
 
 
 def test_zip_is_one_folder_named_by_its_version(packed):
-    assert packed.name == "left_atrium-v0.2.0.zip"
+    assert packed.name == "left_atrium-v0.2.1.zip"
     with zipfile.ZipFile(packed) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names} == {"left_atrium"}
@@ -69,7 +69,7 @@ def test_packed_bundle_is_found_after_its_download(packed, tmp_path, monkeypatch
 def test_what_is_not_fit_to_share_is_refused(left_atrium, packed, tmp_path):
     import shutil
 
-    with pytest.raises(ValueError, match=r"left_atrium-v0\.2\.0\.zip exists; raise the version"):
+    with pytest.raises(ValueError, match=r"left_atrium-v0\.2\.1\.zip exists; raise the version"):
         package_bundle(left_atrium, packed.parent)
     copy = tmp_path / "copy"
     shutil.copytree(left_atrium, copy)
@@ -120,7 +120,7 @@ def test_publishing_uploads_only_when_asked(left_atrium, monkeypatch):
     assert any(line.startswith("models/model.safetensors 0.") for line in lines)
     publish_bundle(left_atrium, "someone/left_atrium", dry_run=False)
     create, upload, tag = Hub.asked
-    assert (create, tag) == (("create", "someone/left_atrium", True), ("tag", "someone/left_atrium", "0.2.0"))
+    assert (create, tag) == (("create", "someone/left_atrium", True), ("tag", "someone/left_atrium", "0.2.1"))
     assert {"README.md", "manifest.json", "configs/inference.json"} <= upload[2]
     with pytest.raises(ValueError, match="repository: must be OWNER/REPOSITORY, got 'mine'"):
         publish_bundle(left_atrium, "mine")
