@@ -4,8 +4,8 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 # a test file a core at a time
-PARALLEL = --numprocesses auto --maxprocesses 8 --dist loadfile
-PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest $(PARALLEL)
+VENV = .venv
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test slow long lowest newest docs dist zoo label label-demo
 demo: .venv/ready
@@ -44,9 +44,9 @@ dist: .venv/ready
 	.venv/bin/python -c "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
 
 # packed bundles under other tools; in an environment of its own, as MONAI imports mlflow wherever it finds it
+zoo: VENV = .venv/zoo
 zoo: .venv/zoo/ready
-	OMP_NUM_THREADS=1 .venv/zoo/bin/python -m pytest $(PARALLEL) -m "slow or long" tests/sharing/test_zoo.py \
-		tests/sharing/test_packed_runs.py tests/networks/test_onnx.py
+	$(PYTEST) -m "slow or long" tests/sharing/test_zoo.py tests/sharing/test_packed_runs.py tests/networks/test_onnx.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

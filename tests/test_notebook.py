@@ -35,4 +35,4 @@ def test_notebook_segments_and_shows_a_phantom(tmp_path, monkeypatch):
     layers = json.loads(re.search(r"const cases = (\[.*\]);", page)[1])[0]["layers"]
     assert [layer["name"] for layer in layers] == ["mask", "label"]
     told = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
-    assert float(re.search(r"Dice (0\.\d+)", told)[1]) > 0.4  # trained on patients: something was found
+    assert float(re.search(r"Dice (0\.\d+)", told)[1]) > 0.5
