@@ -46,7 +46,7 @@ dist: .venv/ready
 # packed bundles under other tools; in an environment of its own, as MONAI imports mlflow wherever it finds it
 zoo: VENV = .venv/zoo
 zoo: .venv/zoo/ready
-	$(PYTEST) -m "slow or long" tests/sharing/test_zoo.py tests/sharing/test_packed_runs.py tests/networks/test_onnx.py
+	$(PYTEST) -m zoo --durations=15
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

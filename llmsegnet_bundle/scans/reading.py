@@ -1,5 +1,6 @@
 """The one way that a scan is read: in checks, training, evaluation and inference."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,15 +51,16 @@ def read_channels(image: PathLike) -> Volume:
     first, *others = channel_files(image)
     volume = _read(first)
     voxels = volume.voxels[None] if volume.voxels.ndim == 3 else np.moveaxis(volume.voxels, -1, 0)
-    parts = [_checked_numbers(first, voxels)]
-    shape = voxels.shape[1:]
+    _check_numbers(voxels, first)
+    parts, shape = [voxels], voxels.shape[1:]
     if min(shape) < 2:
         raise ValueError(f"{first} has one slice, of shape {shape}; a scan must have 2 or more along each axis")
     for other in others:
         own, affine = read_scan(other)
         if own.shape != shape or not is_same_grid(volume.affine, affine, shape):
             raise ValueError(f"{other} lies on another grid than {first}; resample the channels of a scan to one")
-        parts.append(_checked_numbers(other, own[None]))
+        _check_numbers(own, other)
+        parts.append(own[None])
     return volume._replace(voxels=parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
@@ -75,8 +77,8 @@ def read_image(image: PathLike) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_varies(voxels: Any, path: PathLike) -> None:
-    """Raise ValueError when an array or tensor has one value alone, so that nothing says how to scale it."""
-    lowest, highest = float(voxels.min()), float(voxels.max())
+    """Raise ValueError when an array or tensor is not finite, or has one value alone, which tells no scale."""
+    lowest, highest = _check_numbers(voxels, path)
     if lowest == highest:
         raise ValueError(f"{path} has the value {lowest:g} in all voxels; leave it out")
 
@@ -108,11 +110,10 @@ def _not_3d(path: PathLike, voxels: np.ndarray) -> ValueError:
     return ValueError(f"{path} must be 3-D with one number per voxel, got {voxels.dtype} of shape {voxels.shape}")
 
 
-def _checked_numbers(path: PathLike, voxels: np.ndarray) -> np.ndarray:
-    if voxels.dtype.kind == "f":
-        largest = np.abs(voxels).max()
-        if not np.isfinite(largest):  # NaN passes through max
-            raise ValueError(f"{path} has NaN or infinite voxels; replace them or leave the scan out")
-        if largest > LARGEST_NUMBER:
-            raise ValueError(f"{path} has voxels of {largest:.3g}, beyond float32; correct its numbers or its slope")
-    return voxels
+def _check_numbers(voxels: Any, path: PathLike) -> tuple[float, float]:
+    lowest, highest = float(voxels.min()), float(voxels.max())  # NaN passes through both
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        raise ValueError(f"{path} has NaN or infinite voxels; replace them or leave the scan out")
+    if (largest := max(-lowest, highest)) > LARGEST_NUMBER:
+        raise ValueError(f"{path} has voxels of {largest:.3g}, beyond float32; correct its numbers or its slope")
+    return lowest, highest

@@ -8,7 +8,7 @@ from llmsegnet_bundle.networks import LLMSegNet, LLMSegNetPair, VNet
 from llmsegnet_bundle.networks.llmsegnet import FUSIONS
 
 
-@pytest.mark.slow
+@pytest.mark.zoo
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_fusion_answers_the_same_in_onnx(fusion, tmp_path):

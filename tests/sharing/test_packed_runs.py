@@ -16,7 +16,7 @@ from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems, FlStatistics
 from monai.fl.utils.exchange_object import ExchangeObject
 
-pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.zoo, pytest.mark.filterwarnings("ignore")]
 SMALL = {"crop": [48, 48, 48], "base_filters": 2, "device": "cpu", "show_progress": False}
 TRAINING = {"labeled": 2, "validation": 1, "val_interval": 1, "cache_dir": "none", "workers": 0}
 

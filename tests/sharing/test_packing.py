@@ -13,6 +13,11 @@ from llmsegnet_bundle.sharing import fetching, package_bundle, packing, publish_
 from llmsegnet_bundle.sharing.manifest import check_manifest
 
 
+@pytest.fixture
+def version(left_atrium):
+    return read_mapping(left_atrium / "configs/metadata.json")["version"]
+
+
 @pytest.fixture(scope="module")
 def packed(left_atrium, tmp_path_factory):
     return package_bundle(left_atrium, tmp_path_factory.mktemp("packed"), weights_url="https://example.org/v1/")
@@ -25,8 +30,8 @@ def unpacked(packed, tmp_path):
     return tmp_path / "left_atrium"
 
 
-def test_zip_is_one_folder_named_by_its_version(packed):
-    assert packed.name == "left_atrium-v0.2.1.zip"
+def test_zip_is_one_folder_named_by_its_version(packed, version):
+    assert packed.name == f"left_atrium-v{version}.zip"
     with zipfile.ZipFile(packed) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names} == {"left_atrium"}
@@ -110,7 +115,7 @@ class Hub:
         type(self).asked += (("tag", repo_id, tag),)
 
 
-def test_publishing_uploads_only_when_asked(left_atrium, monkeypatch):
+def test_publishing_uploads_only_when_asked(left_atrium, version, monkeypatch):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
@@ -120,7 +125,7 @@ def test_publishing_uploads_only_when_asked(left_atrium, monkeypatch):
     assert any(line.startswith("models/model.safetensors 0.") for line in lines)
     publish_bundle(left_atrium, "someone/left_atrium", dry_run=False)
     create, upload, tag = Hub.asked
-    assert (create, tag) == (("create", "someone/left_atrium", True), ("tag", "someone/left_atrium", "0.2.1"))
+    assert (create, tag) == (("create", "someone/left_atrium", True), ("tag", "someone/left_atrium", version))
     assert {"README.md", "manifest.json", "configs/inference.json"} <= upload[2]
     with pytest.raises(ValueError, match="repository: must be OWNER/REPOSITORY, got 'mine'"):
         publish_bundle(left_atrium, "mine")

@@ -10,7 +10,7 @@ from bundle_runs import ROOT, prepared
 from monai.bundle import load, onnx_export, verify_metadata, verify_net_in_out
 
 SCHEMAS = ROOT.parent / "shared/schema"
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.zoo, pytest.mark.filterwarnings("ignore")]
 
 
 def test_metadata_and_network_pass(zoo_copy, tmp_path):
