@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from llmsegnet_bundle import networks
 from llmsegnet_bundle.networks.pair import LLMSegNetPair
 from llmsegnet_bundle.networks.weights import read_description, refuse_misfit
-from llmsegnet_bundle.settings import read_table
+from llmsegnet_bundle.settings import has_id, read_table
 from llmsegnet_bundle.text import describe_embedding, embedding_sha256, load_embedding
 
 # ids that inference and evaluation take from the weights, besides the class of `backbone`
@@ -28,11 +28,11 @@ def describe(config: ConfigParser) -> dict[str, Any]:
     """
     settings = {"backbone": _plain(config, "backbone::_target_")}
     for name in (*FOLLOWED, "class_names"):
-        if name in config:
+        if has_id(config, name):
             with suppress(TypeError):
                 as_written = name == "intensity_transforms"  # blocks, to be built again
                 settings[name] = _plain(config, name) if as_written else _as_json(config.get_parsed_content(name))
-    if "embedding" not in config:  # of a network without text
+    if not has_id(config, "embedding"):  # of a network without text
         settings.pop("text_embedding", None)
     elif (text := settings["text_embedding"]) != "none" and not isinstance(text, Mapping):
         settings["text_embedding"] = describe_embedding(text)
@@ -94,7 +94,7 @@ def build_network(alpha: nn.Module, beta: nn.Module, deploy: str, networks: int)
 
 def text_identity(config: ConfigParser) -> dict[str, Any] | str:
     """Return sha256 and shape of the embedding of a config; "none" of a network without text."""
-    embedding = config.get_parsed_content("embedding") if "embedding" in config else None
+    embedding = config.get_parsed_content("embedding") if has_id(config, "embedding") else None
     if embedding is None:
         return "none"
     return {"sha256": embedding_sha256(embedding.contiguous()), "shape": list(embedding.shape)}

@@ -11,7 +11,7 @@ import llmsegnet_bundle
 from llmsegnet_bundle.documents import read_metadata
 from llmsegnet_bundle.errors import told_in_one_line
 from llmsegnet_bundle.settings.components import arguments
-from llmsegnet_bundle.settings.config import committed, evaluated_config, is_code, references, started_ids
+from llmsegnet_bundle.settings.config import committed, evaluated_config, has_id, is_code, references, started_ids
 from llmsegnet_bundle.settings.table import nearest, read_table
 
 # what MONAI reads itself, and what --tracking brings
@@ -54,7 +54,7 @@ def _faults(config: ConfigParser, code: bool) -> list[str]:
     """Return what is wrong with values; of those that are code, or of the others."""
     lines = []
     for name in read_table():
-        if name in config and is_code(config[name]) == code:
+        if has_id(config, name) and is_code(config[name]) == code:
             lines.append(_evaluated_fault(config, name) if code else value_fault(name, config[name]))
     return [line for line in lines if line]
 
@@ -67,7 +67,7 @@ def value_fault(name: str, value: Any) -> str:
 
 def _name_faults(config: ConfigParser, known: Mapping[str, Any]) -> list[str]:
     """Return a line when class names were given that are not as many as the classes."""
-    if "class_names" not in config or config["class_names"] == known.get("class_names"):
+    if not has_id(config, "class_names") or config["class_names"] == known.get("class_names"):
         return []
     names, classes = (config.get_parsed_content(name) for name in ("class_names", "classes"))
     told = f"class_names: must be {classes} names, as classes is {classes}, got {names!r}"

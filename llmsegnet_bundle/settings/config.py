@@ -25,6 +25,16 @@ def evaluated_config() -> ConfigParser:
     return config
 
 
+def has_id(config: ConfigParser, name: str) -> bool:
+    """Say whether a config has an id; MONAI's own `in` searches for the nearest name of each that is absent: 6 ms."""
+    part: Any = config.get()
+    for key in ReferenceResolver.split_id(name):
+        if not isinstance(part, Mapping) or key not in part:
+            return False
+        part = part[key]
+    return True
+
+
 def started_ids() -> set[str]:
     """Return the ids that MONAI itself evaluates in the run that calls this."""
     workflow = next((caller for caller in _callers() if isinstance(caller, ConfigWorkflow)), None)

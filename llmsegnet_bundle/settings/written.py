@@ -6,7 +6,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from llmsegnet_bundle.settings.config import references
+from llmsegnet_bundle.settings.config import has_id, references
 from llmsegnet_bundle.settings.table import read_table
 
 ROOTS = ("train::trainer", "validate::evaluator")
@@ -17,7 +17,7 @@ LEFT_OUT = ("train::dataset::data", "validate::dataset::data", "train::handlers"
 def plain_values(config: ConfigParser) -> dict[str, Any]:
     """Return the value of each setting of a config that is no structure, as JSON has it."""
     table = read_table().values()
-    names = [one.name for one in table if one.name in config and not one.has_parts]
+    names = [one.name for one in table if has_id(config, one.name) and not one.has_parts]
     return {name: as_json(config.get_parsed_content(name)) for name in names}
 
 
@@ -31,7 +31,7 @@ def written(config: ConfigParser) -> dict[str, Any]:
     table = list(read_table().values())
     plain = {_id(one.name) for one in table if not one.has_parts}
     seen = {*LEFT_OUT, *(_id(one.name) for one in table if one.resumed)}
-    waiting = [*ROOTS, *(_id(one.name) for one in table if one.name in config and not one.resumed)]
+    waiting = [*ROOTS, *(_id(one.name) for one in table if has_id(config, one.name) and not one.resumed)]
     found: dict[str, Any] = {}
     while waiting:
         name = waiting.pop()
