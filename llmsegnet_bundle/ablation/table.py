@@ -32,9 +32,9 @@ def write_table(plan: Plan, runs: Iterable[Run]) -> Path:
     first = scores[plan.variants[0].name]
     rows: Rows = {}
     for i, (name, finished) in enumerate(scores.items()):
-        commits = dict.fromkeys(_commit(session) for run in done[name] for session in run.sessions)
+        commits = dict.fromkeys(shown_commit(session) for run in done[name] for session in run.sessions)
         rows[name] = summary(finished) | {"against_first": against(first, finished) if i else None}
-        rows[name] |= {"commits": list(commits), "machines": _machines(done[name])}
+        rows[name] |= {"commits": list(commits), "machines": machines(done[name])}
         records = [run.evaluation_record() for run in done[name]]
         rows[name] |= {"swap_text": swap_test(records), "dice_by_text": dice_by_text(records)}
     texts = dict(zip(TABLES, (_markdown(plan, rows), _csv(rows), _json(plan, rows)), strict=True))
@@ -154,12 +154,14 @@ def _json(plan: Plan, rows: Rows) -> str:
     return json.dumps(told, indent=1, default=str) + "\n"
 
 
-def _commit(session: Mapping[str, Any]) -> str:
+def shown_commit(session: Mapping[str, Any]) -> str:
+    """Return the commit that a session of a run had, a `+` where files were changed; or the version of the package."""
     commit = session["commit"]
     return f"version {session['version']}" if commit is None else commit[:7] + "+" * bool(session["changed"])
 
 
-def _machines(runs: Sequence[Run]) -> list[str]:
+def machines(runs: Sequence[Run]) -> list[str]:
+    """Return device, threads, cores and arithmetic of runs, each machine once."""
     told = {}
     for run in runs:
         devices = dict.fromkeys(session.get("device", "?") for session in run.training_record().get("sessions", ()))

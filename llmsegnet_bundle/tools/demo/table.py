@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from llmsegnet_bundle.ablation import Run
+from llmsegnet_bundle.ablation import Run, machines, shown_commit
 from llmsegnet_bundle.files import write_texts
 from llmsegnet_bundle.tools.demo.case import ALONE, CASE, COMMON, METHOD, PAIR, PAIR_ALONE, mean_dice, train
 
@@ -73,9 +73,6 @@ def read_table() -> list[str]:
 
 def _head(run: Run) -> list[str]:
     session = run.sessions[-1]
-    machine = session["machine"]
-    arithmetic = "bfloat16" if machine["bfloat16"] else "float32"
-    commit = (session["commit"] or "unknown")[:7] + "+" * bool(session["changed"])
     settings = [f"- {name}: {', '.join(f'`{k}: {v}`' for k, v in part.items())}" for name, part in _SETTINGS.items()]
     return [
         "# The demo",
@@ -87,8 +84,9 @@ def _head(run: Run) -> list[str]:
         "([ACDC](recipe.md#co-training-on-acdc-3-patients)).",
         "",
         "`python -m llmsegnet_bundle demo` trains LLM-SegNet and V-Net with one seed and shows them beside this table, "
-        f"which `python -m llmsegnet_bundle demo --table` wrote on {session['ended'][:10]}, commit {commit}, "
-        f"{machine['cores']} {machine['device']} cores, {arithmetic}.",
+        f"which `python -m llmsegnet_bundle demo --table` wrote on {session['ended'][:10]}, commit "
+        f"{shown_commit(session)} ({', '.join(machines([run]))}). The same seed on another machine, or with another "
+        "number of threads, is another training.",
         "",
         *settings,
         "",
