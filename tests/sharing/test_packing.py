@@ -12,10 +12,7 @@ from llmsegnet_bundle.networks.weights import read_description
 from llmsegnet_bundle.sharing import fetching, package_bundle, packing, publish_bundle
 from llmsegnet_bundle.sharing.manifest import check_manifest
 
-
-@pytest.fixture
-def version(left_atrium):
-    return read_mapping(left_atrium / "configs/metadata.json")["version"]
+VERSION = "0.2.1"  # of the bundle left_atrium
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +27,8 @@ def unpacked(packed, tmp_path):
     return tmp_path / "left_atrium"
 
 
-def test_zip_is_one_folder_named_by_its_version(packed, version):
-    assert packed.name == f"left_atrium-v{version}.zip"
+def test_zip_is_one_folder_named_by_its_version(packed):
+    assert packed.name == f"left_atrium-v{VERSION}.zip"
     with zipfile.ZipFile(packed) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names} == {"left_atrium"}
@@ -115,7 +112,7 @@ class Hub:
         type(self).asked += (("tag", repo_id, tag),)
 
 
-def test_publishing_uploads_only_when_asked(left_atrium, version, monkeypatch):
+def test_publishing_uploads_only_when_asked(left_atrium, monkeypatch):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
@@ -125,7 +122,7 @@ def test_publishing_uploads_only_when_asked(left_atrium, version, monkeypatch):
     assert any(line.startswith("models/model.safetensors 0.") for line in lines)
     publish_bundle(left_atrium, "someone/left_atrium", dry_run=False)
     create, upload, tag = Hub.asked
-    assert (create, tag) == (("create", "someone/left_atrium", True), ("tag", "someone/left_atrium", version))
+    assert (create, tag) == (("create", "someone/left_atrium", True), ("tag", "someone/left_atrium", VERSION))
     assert {"README.md", "manifest.json", "configs/inference.json"} <= upload[2]
     with pytest.raises(ValueError, match="repository: must be OWNER/REPOSITORY, got 'mine'"):
         publish_bundle(left_atrium, "mine")
