@@ -58,8 +58,9 @@ from llmsegnet_bundle.precision import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 network, image = VNet(base_filters=4), torch.rand(2, 1, 64, 64, 64)
-for turn in range(8):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for turn in range(12):
+    if turn == 4:  # by then the memory of a turn is there, but for a block now and then
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     network(image).mean().backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -67,8 +68,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     without, with_it = (
         int(subprocess.run([*command, way], capture_output=True, text=True, check=True).stdout) for way in ("", "keep")
     )
-    print(without, with_it)
-    assert with_it < without / 4
+    assert with_it < without / 10
 
 
 def test_freed_memory_is_kept_within_and_given_back_before_and_after(monkeypatch):
