@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,20 @@ def build_embedding(text_embedding: str | Mapping[str, Any]) -> Tensor | None:
     return load_embedding(text_embedding)
 
 
-def build_network(alpha: nn.Module, beta: nn.Module, deploy: str, networks: int) -> nn.Module:
-    """Return the pair, or for 1 of `networks` alpha's backbone, as a network that refuses another one's weights."""
+def build_network(
+    alpha: nn.Module, beta: nn.Module, deploy: str, networks: int, model_file: str | Path = "model.pt"
+) -> nn.Module:
+    """Return the pair, or for 1 of `networks` alpha's backbone, as a network that refuses another one's weights.
+
+    Args:
+        alpha: with its text, as `beta`.
+        beta: the other one.
+        deploy: of the pair.
+        networks: 1 or 2.
+        model_file: whose description they were built from, for the refusal; bundles of version 0.2.1 give none.
+    """
     network = LLMSegNetPair(alpha, beta, deploy) if networks == 2 else alpha.get_submodule("backbone")
-    network.register_load_state_dict_pre_hook(refuse_misfit)
+    network.register_load_state_dict_pre_hook(partial(refuse_misfit, model_file=model_file))
     return network
 
 

@@ -123,14 +123,25 @@ def load_weights(network: nn.Module, model_file: str | Path) -> None:
     network.load_state_dict(weights)
 
 
-def refuse_misfit(network: nn.Module, weights: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+def refuse_misfit(
+    network: nn.Module, weights: Mapping[str, Tensor], prefix: str, *_: Any, model_file: str | Path
+) -> None:
     """Raise ValueError when weights that are being loaded are another network's, even with `strict=False`.
 
     For `register_load_state_dict_pre_hook`: MONAI Label loads so, and would show the masks of random weights.
+
+    Args:
+        network: what loads.
+        weights: a state dict.
+        prefix: of the network's names in it.
+        model_file: whose description the network was built from, for the error.
     """
     own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     if reason := _misfit(network, own):
-        raise ValueError(f"the weights do not fit this network ({reason}); start anew after a change of model.pt")
+        raise ValueError(
+            f"the weights do not fit the network that was built for {model_file} ({reason}); start anew after a change "
+            "of that file"
+        )
 
 
 def halve_weights(model_file: str | Path, output: str | Path) -> None:

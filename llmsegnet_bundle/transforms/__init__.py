@@ -2,7 +2,6 @@
 
 from llmsegnet_bundle.transforms.answer import (
     AlignLabeld,
-    CheckScand,
     FillBackgroundd,
     MarkUncertaind,
     SaveCased,
@@ -10,6 +9,7 @@ from llmsegnet_bundle.transforms.answer import (
     Uncertaintyd,
 )
 from llmsegnet_bundle.transforms.chain import chain
+from llmsegnet_bundle.transforms.check import CheckScand
 from llmsegnet_bundle.transforms.compact import CompactFractionsd
 from llmsegnet_bundle.transforms.crop import AffineCropd
 from llmsegnet_bundle.transforms.dicom import SaveDicomSegd

@@ -1,4 +1,4 @@
-"""Transforms around a network: a check of what was loaded, uncertainty, files that are whole."""
+"""Transforms around a network: a label on its scan, uncertainty, files that are whole."""
 
 import math
 from collections.abc import Callable, Hashable, Mapping
@@ -12,37 +12,9 @@ from monai.data import FolderLayoutBase, MetaTensor
 from monai.transforms import MapTransform, SaveImaged
 from torch import Tensor
 
-from llmsegnet_bundle.scans import case_name, check_varies
+from llmsegnet_bundle.scans import case_name
 from llmsegnet_bundle.scans.labels import whole_numbers
 from llmsegnet_bundle.scans.writing import WholeWriter, case_file
-
-
-class CheckScand(MapTransform):
-    """Refuse a scan that a network cannot take, before anything is computed from it.
-
-    Args:
-        keys: of channel-first scans.
-        channels: what they must have.
-
-    Shape:
-        (C, H, W, D), unchanged.
-
-    Raises:
-        ValueError: when a scan is not 3-D with `channels` channels, holds NaN or infinite voxels, or one value alone.
-    """
-
-    def __init__(self, keys: KeysCollection, channels: int) -> None:
-        super().__init__(keys)
-        self.channels = channels
-
-    def __call__(self, data: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Tensor]:
-        for key in self.key_iterator(dict(data)):
-            channels, *sides = data[key].shape
-            file = getattr(data[key], "meta", {}).get("filename_or_obj", "the scan")
-            if len(sides) != 3 or channels != self.channels or min(sides) < 2:
-                raise ValueError(f"{file} must be 3-D with {self.channels} channels, got {channels} of shape {sides}")
-            check_varies(data[key], file)
-        return data
 
 
 class AlignLabeld(MapTransform):

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from llmsegnet_bundle.scans.geometry import check_spacing_mm
+from llmsegnet_bundle.transforms.check import file_of
 
 PART_BYTES = 2**28  # of probabilities on a scan's grid at once
 
@@ -104,10 +105,9 @@ class WorkingGridd(MapTransform, InvertibleTransform):
 def _check_extent(volume: Tensor, own_mm: Sequence[float], working_mm: Sequence[float]) -> None:
     extent_mm = [int(side) * float(step) for side, step in zip(volume.shape[1:], own_mm, strict=True)]
     if any(extent < working / 2 for extent, working in zip(extent_mm, working_mm, strict=True)):
-        file = getattr(volume, "meta", {}).get("filename_or_obj", "the scan")
         told, grid = (" x ".join(f"{value:.3g}" for value in values) for values in (extent_mm, working_mm))
         advice = "correct the spacing or its unit in the header"
-        raise ValueError(f"{file} is {told} mm in all, too small for working voxels of {grid} mm; {advice}")
+        raise ValueError(f"{file_of(volume)} is {told} mm in all, too small for working voxels of {grid} mm; {advice}")
 
 
 def working_size(size_voxel: Sequence[int], spacing_mm: Sequence[float], working_mm: Sequence[float]) -> list[int]:

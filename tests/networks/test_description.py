@@ -170,11 +170,11 @@ def test_described_transforms_and_texts_are_built():
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_built_network_is_a_pair_or_one_and_refuses_other_weights(backbone):
     made = pair(backbone)
-    network = build_network(made.alpha, made.beta, "beta", 2)
+    network = build_network(made.alpha, made.beta, "beta", 2, "model.pt")
     assert isinstance(network, LLMSegNetPair)
     assert network.deploy == "beta"
-    one = build_network(made.alpha, made.beta, "mean", 1)
+    one = build_network(made.alpha, made.beta, "mean", 1, "model.pt")
     assert one is made.alpha.backbone
     for built, weights in ((network, single(backbone)), (one, made)):
-        with pytest.raises(ValueError, match="the weights do not fit this network"):
+        with pytest.raises(ValueError, match=r"the weights do not fit the network that was built for model\.pt "):
             built.load_state_dict(weights.state_dict(), strict=False)

@@ -108,6 +108,14 @@ def constant_scan(folder):
     change(folder / SCAN, lambda data, affine: (np.full_like(data, 7), affine))
 
 
+def nearly_constant_scan(folder):
+    """Give all voxels of a scan but one in ten thousand the same value."""
+    change(
+        folder / SCAN,
+        lambda data, affine: (np.where(np.arange(data.size).reshape(data.shape) % 10_000, 7, data), affine),
+    )
+
+
 def flat_scan(folder):
     """Keep one slice of a scan, in two dimensions."""
     change(folder / SCAN, lambda data, affine: (data[..., 20], affine))

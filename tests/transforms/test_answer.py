@@ -1,5 +1,3 @@
-import math
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,17 +7,11 @@ from monai.data import MetaTensor
 from llmsegnet_bundle.scans.writing import case_file
 from llmsegnet_bundle.transforms import (
     AlignLabeld,
-    CheckScand,
     FillBackgroundd,
     MarkUncertaind,
     SaveCased,
     Uncertaintyd,
 )
-
-
-def test_good_scan_passes_unchanged():
-    data = {"image": torch.rand(2, 4, 5, 6), "other": 1}
-    assert CheckScand("image", channels=2)(data) is data
 
 
 def loaded(voxels, affine):
@@ -41,25 +33,6 @@ def test_label_that_is_none_of_its_scan_is_refused(label):
     scan = loaded(torch.zeros(1, 2, 3, 4), torch.eye(4))
     with pytest.raises(ValueError, match=r"label must hold whole numbers in the scan's shape \(2, 3, 4\), got \(2, 3"):
         AlignLabeld("label")({"image": scan, "label": loaded(label, torch.eye(4))})
-
-
-@pytest.mark.parametrize("shape", [(1, 4, 5), (3, 4, 5, 6), (1, 4, 5, 6, 7), (1, 4, 5, 1)])
-def test_scan_of_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match="must be 3-D with 1 channels, got "):
-        CheckScand("image", channels=1)({"image": torch.zeros(shape)})
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_scan_that_is_not_finite_is_refused(value):
-    image = torch.zeros(1, 4, 4, 4)
-    image[0, 1, 2, 3] = value
-    with pytest.raises(ValueError, match="has NaN or infinite voxels"):
-        CheckScand("image", channels=1)({"image": image})
-
-
-def test_constant_scan_is_refused():
-    with pytest.raises(ValueError, match="has the value 7 in all voxels; leave it out"):
-        CheckScand("image", channels=1)({"image": torch.full((1, 4, 4, 4), 7.0)})
 
 
 @pytest.mark.parametrize("members", [1, 2])
