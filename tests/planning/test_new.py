@@ -36,6 +36,7 @@ def bundle(scans, tmp_path_factory):
     return new_bundle(tmp_path_factory.mktemp("new") / "my_atrium", "left atrium", "MR", scans)
 
 
+@pytest.mark.slow
 def test_new_bundle_trains_and_evaluates_at_once(bundle, scans, tmp_path):
     proposed = yaml.safe_load((bundle / "dataset.yaml").read_text(encoding="utf-8"))
     kept = {key: proposed[key] for key in ("crop", "labeled", "validation")}

@@ -90,6 +90,7 @@ def test_continued_processes_draw_differently(scans, tmp_path, monkeypatch):
     assert len(set(drawn)) == 3
 
 
+@pytest.mark.slow
 def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
     whole = run(["train"], scans, tmp_path / "whole", max_steps=4).get_parsed_content("network").state_dict()
     flow = workflow(
@@ -117,6 +118,7 @@ def test_stopped_and_continued_run_equals_an_uninterrupted_one(scans, tmp_path):
         assert torch.equal(value, whole[name]), name
 
 
+@pytest.mark.slow
 def test_loss_that_is_no_number_stops_with_the_cases_and_keeps_both_files(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=2)
     before = {file: (tmp_path / "ckpt" / file).read_bytes() for file in ("last.pt", "model.pt")}
