@@ -159,6 +159,7 @@ def test_all_scans_are_drawn_unless_a_share_is_asked_for():
     assert not hasattr(scans, "trusted")
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_workers_draw_crops_with_the_targets_of_the_step():
     def seen(workers):
         scans = [{"image": torch.zeros(1, 4, 4, 4), "label": torch.zeros(2, 4, 4, 4)}]
