@@ -87,6 +87,7 @@ def test_step_equals_the_literal_method():
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_overfitting_one_batch_lowers_the_loss():
     pair, batch = make_pair(), make_batch()
     trainer = make_trainer(pair, batch, 14)

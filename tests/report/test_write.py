@@ -137,6 +137,7 @@ def test_missing_or_unfitting_masks_are_told(run_dir, scans, tmp_path):
     assert "cannot be read" in write_report(run).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_moved_scans_are_found_with_dataset_dir(run_dir, scans, tmp_path):
     run = copy(run_dir, tmp_path, "events*")
     record = json.loads((run / "run.json").read_text(encoding="utf-8").replace(str(scans), "/nowhere"))

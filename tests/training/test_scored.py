@@ -68,6 +68,7 @@ def test_paper_over_the_evaluation_is_its_protocol(scans, tmp_path):
     assert json.loads((BUNDLE / "configs/paper.json").read_text(encoding="utf-8"))["stride_voxel"] == [18, 18, 4]
 
 
+@pytest.mark.slow
 def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
     run(["train_supervised"], scans, tmp_path)
     run(["train_supervised", "evaluate"], scans, tmp_path, stride_voxel="half", preset="paper")
@@ -75,6 +76,7 @@ def test_evaluation_takes_the_paper_preset(scans, tmp_path, capsys):
     assert "deploy" not in json.loads((tmp_path / "out/evaluation.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_evaluation_says_which_network_answered(scans, tmp_path):
     run(["train"], scans, tmp_path, max_steps=1)
     run(["train", "evaluate"], scans, tmp_path, stride_voxel="half", deploy="beta")
