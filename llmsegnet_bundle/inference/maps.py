@@ -19,6 +19,7 @@ from torch import Tensor
 from llmsegnet_bundle.inference.windows import BYTES_PER_VOXEL
 from llmsegnet_bundle.precision import free_bytes
 from llmsegnet_bundle.transforms import WorkingGridd
+from llmsegnet_bundle.transforms.check import file_of
 from llmsegnet_bundle.transforms.grid import PART_BYTES, resize_slabs
 
 PARTS = (1, 2, 4, 8)  # of a row of windows
@@ -100,7 +101,7 @@ class MapInferer(Inferer):
         parts = next((parts for parts, need in needs.items() if need <= free), able[-1])
         if needs[1] > free:
             sides = " x ".join(str(side) for side in inputs.shape[2:])
-            scan = f"{meta.meta.get('filename_or_obj', 'the scan')} with {sides} voxels on the working grid"
+            scan = f"{file_of(meta)} with {sides} voxels on the working grid"
             way = f"; it is asked in {parts} parts along z, in {needs[parts] / 1e9:.1f} GB and {parts} times as long"
             print(
                 f"warning: {scan} needs about {needs[1] / 1e9:.1f} GB more, {free / 1e9:.1f} GB are free"

@@ -19,13 +19,11 @@ def chain(parts: Iterable[Iterable[Callable] | Compose]) -> Compose:
     for part in lists:
         if not isinstance(part, list | tuple) or not all(map(callable, part)):
             raise ValueError(f"transforms: must be lists of transforms, [] for none, got {part!r}")
-    return Compose(list(_checked(transform for transforms in lists for transform in transforms)))
+    return Compose(list(_checked([transform for transforms in lists for transform in transforms])))
 
 
-def _checked(transforms: Iterable[Callable]) -> Iterator[Callable]:
-    before: Callable | None = None
-    for transform in transforms:
+def _checked(transforms: list[Callable]) -> Iterator[Callable]:
+    for before, transform in zip([None, *transforms], transforms, strict=False):
         if isinstance(transform, ScaleIntensityRangePercentilesd) and not isinstance(before, CheckPercentilesd):
             yield CheckPercentilesd(transform)
         yield transform
-        before = transform

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping
 
+import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, ScaleIntensityRangePercentilesd
 from monai.transforms.utils_pytorch_numpy_unification import percentile
@@ -62,7 +63,8 @@ class CheckPercentilesd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Tensor]) -> Mapping[Hashable, Tensor]:
         for key in self.key_iterator(dict(data)):
             for channel in data[key] if self.scaler.channel_wise else [data[key]]:
-                lower, upper = (float(percentile(channel, q)) for q in (self.scaler.lower, self.scaler.upper))
+                found = percentile(channel, (self.scaler.lower, self.scaler.upper))
+                lower, upper = torch.as_tensor(found).tolist()
                 if _same(lower, upper) and not _same(float(channel.min()), float(channel.max())):
                     raise ValueError(
                         f"{file_of(data[key])} has the value {lower:g} from its {self.scaler.lower:g} % to its "

@@ -109,11 +109,8 @@ def constant_scan(folder):
 
 
 def nearly_constant_scan(folder):
-    """Give all voxels of a scan but one in ten thousand the same value."""
-    change(
-        folder / SCAN,
-        lambda data, affine: (np.where(np.arange(data.size).reshape(data.shape) % 10_000, 7, data), affine),
-    )
+    """Give all voxels of a scan but one the same value."""
+    change(folder / SCAN, lambda data, affine: (with_voxel(np.full_like(data, 7), 900), affine))
 
 
 def flat_scan(folder):
